@@ -1,0 +1,1 @@
+"""The learner: bytewax dataflows that turn the event log into model state."""

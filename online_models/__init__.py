@@ -1,0 +1,1 @@
+"""Learning and recommending: pure, without engine, clock, network or files."""

@@ -1,0 +1,119 @@
+"""The hot loop of the counting models, compiled. The learner's side of popularity and rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from online_models.popularity import Popularity
+from online_models.rules import Rules
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+
+def count(
+    popularity: Popularity,
+    rules: Rules,
+    *,
+    targets: IntArray,
+    histories: IntArray,
+    weights: FloatArray,
+    times_ms: npt.NDArray[np.float64],
+) -> None:
+    """Absorb a run of events into both models, in order.
+
+    Parameters
+    ----------
+    targets
+        Rows of the items that were interacted with, of shape ``(n,)``.
+    histories
+        What preceded each in its unit, newest first, padded with -1, of shape ``(n, window)``.
+    weights
+        By kind, of shape ``(n,)``.
+    times_ms
+        At which each counts, of shape ``(n,)``; the landmarks are recent enough for all.
+    """
+    increments = popularity.landmarks.increments(times_ms) * weights[:, None]
+    np.add.at(popularity.counts.array, targets, increments)
+    popularity.totals.array[0] += increments.sum(axis=0)
+    popularity.counts.dirty[targets] = True
+    popularity.totals.mark_all()
+    popularity.touch(targets)
+    increments = rules.landmarks.increments(times_ms)
+    _count_rules(
+        rules.ids.array,
+        rules.weights.array,
+        rules.totals.array,
+        rules.ids.dirty,
+        rules.weights.dirty,
+        rules.totals.dirty,
+        targets,
+        histories,
+        increments * weights[:, None],
+        1 / increments,
+    )
+
+
+_jit: Any = numba.njit(cache=True, nogil=True)
+
+
+@_jit
+def _count_rules(
+    ids: Any,
+    weights: Any,
+    totals: Any,
+    ids_dirty: Any,
+    weights_dirty: Any,
+    totals_dirty: Any,
+    targets: Any,
+    histories: Any,
+    increments: Any,
+    present: Any,
+) -> None:
+    half_lives = increments.shape[1]
+    for event in range(len(targets)):
+        now = targets[event]
+        for k in range(histories.shape[1]):
+            before = histories[event, k]
+            if before < 0:
+                break
+            step = np.float32((1.0 + k) ** -0.5)
+            for direction in range(2):
+                source, other = (before, now) if direction == 0 else (now, before)
+                slot = _slot(ids[source], weights[source], other, present[event])
+                if ids[source, slot] != other:
+                    ids[source, slot] = other
+                    weights[source, slot, :] = 0
+                    ids_dirty[source, slot] = True
+                weights_dirty[source, slot] = True
+                totals_dirty[source] = True
+                for h in range(half_lives):
+                    channel = direction * half_lives + h
+                    weights[source, slot, channel] += step * increments[event, h]
+                    totals[source, channel] += step * increments[event, h]
+
+
+@_jit
+def _slot(ids: Any, weights: Any, wanted: Any, present: Any) -> int:
+    """Return the slot of a neighbour: its own, else an empty one, else the weakest's."""
+    empty = -1
+    for slot in range(len(ids)):
+        if ids[slot] == wanted:
+            return slot
+        if ids[slot] < 0 and empty < 0:
+            empty = slot
+    if empty >= 0:
+        return empty
+    weakest, least = 0, np.float32(np.inf)
+    half_lives = len(present)
+    for slot in range(len(ids)):
+        strength = np.float32(0)
+        for channel in range(weights.shape[1]):
+            strength += weights[slot, channel] * present[channel % half_lives]
+        if strength < least:
+            weakest, least = slot, strength
+    return weakest

@@ -1,0 +1,131 @@
+"""The item index: exact while that is as fast, a graph with live re-scoring beyond.
+
+References
+----------
+Y. Malkov, D. Yashunin: Efficient and robust approximate nearest neighbor search using Hierarchical
+Navigable Small World graphs. IEEE TPAMI 42(4), 2020. https://arxiv.org/abs/1603.09320
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import hnswlib
+import numpy as np
+import numpy.typing as npt
+
+from online_models.tables import Table
+from schemas.model_log import Graph
+
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+class ItemIndex:
+    """Finds the rows whose live vectors have the largest product with a query.
+
+    The graph is immutable; vectors go on learning. So a search takes ``depth`` rows from the graph,
+    adds those that the graph does not hold, and scores both with the live vectors.
+
+    Parameters
+    ----------
+    vectors
+        The live table.
+    exact_up_to
+        Items up to which all are scored, without a graph.
+    depth
+        Rows taken from the graph; more find more, and cost time in proportion.
+    """
+
+    def __init__(self, vectors: Table, *, exact_up_to: int = 20_000, depth: int = 350) -> None:
+        self.vectors, self.exact_up_to, self.depth = vectors, exact_up_to, depth
+        self._graph: hnswlib.Index | None = None
+        self._in_graph = np.zeros(0, dtype=bool)
+        self._entry: Graph | None = None
+
+    @property
+    def graph(self) -> Graph | None:
+        """The entry that the graph came from, for snapshots."""
+        return self._entry
+
+    def search(self, query: Floats, count: int, size: int) -> Rows:
+        """Return up to ``count`` rows below ``size``, best first; ties go to the lower row."""
+        if self._graph is None or size <= self.exact_up_to:
+            scores = self.vectors.array[:size] @ query
+            rows = np.arange(size) if size <= count else _largest(scores, count)
+        else:
+            rows = self._from_graph(query, max(count, self.depth), size)
+            scores = self.vectors.array[rows] @ query
+            return rows[np.lexsort((rows, -scores))][:count]
+        return rows[np.lexsort((rows, -scores[rows]))][:count]
+
+    def forget(self, rows: Rows) -> None:
+        """Evicted rows are no longer what the graph took them for."""
+        self._in_graph[rows[rows < len(self._in_graph)]] = False
+
+    def apply(self, entry: Graph) -> None:
+        """Take a new graph over."""
+        graph = hnswlib.Index(space="ip", dim=self.vectors.array.shape[1])
+        with tempfile.TemporaryDirectory(prefix="rillrec-graph-") as folder:
+            path = Path(folder, "graph")
+            path.write_bytes(entry.graph)
+            graph.load_index(str(path))
+        graph.set_ef(self.depth)
+        graph.set_num_threads(1)
+        rows = np.frombuffer(entry.rows, dtype="<i8")
+        self._in_graph = np.zeros(int(rows.max()) + 1, dtype=bool)
+        self._in_graph[rows] = True
+        self._graph, self._entry = graph, entry
+
+    def _from_graph(self, query: Floats, count: int, size: int) -> Rows:
+        assert self._graph is not None
+        labels, _ = self._graph.knn_query(query, k=min(count, self._graph.get_current_count()))
+        found = labels[0].astype(np.int64)
+        held = np.zeros(size, dtype=bool)
+        known = min(size, len(self._in_graph))
+        held[:known] = self._in_graph[:known]
+        return np.union1d(found[held[found]], np.flatnonzero(~held))
+
+    def outdated(self, size: int, *, least_cosine: float = 0.96, most_new: float = 0.02) -> bool:
+        """Return whether a new graph is due: vectors moved, or too many rows are not in it."""
+        if size <= self.exact_up_to:
+            return False
+        if self._graph is None:
+            return True
+        rows = np.flatnonzero(self._in_graph[:size])
+        if size - len(rows) > most_new * size:
+            return True
+        sample = rows[:: max(1, len(rows) // 500)]
+        then = np.asarray(self._graph.get_items(sample.tolist()), dtype=np.float32)
+        return bool(np.median(_cosines(then, self.vectors.array[sample])) < least_cosine)
+
+
+def build_graph(vectors: Floats, rows: Rows, *, links: int = 16, breadth: int = 150) -> Graph:
+    """Return a graph over vectors, built in one thread so that equal input gives equal graphs.
+
+    Parameters
+    ----------
+    vectors, rows
+        Of shapes ``(n, dimensions)`` and ``(n,)``.
+    links, breadth
+        HNSW's M and ef_construction.
+    """
+    graph = hnswlib.Index(space="ip", dim=vectors.shape[1])
+    graph.init_index(len(rows), M=links, ef_construction=breadth, random_seed=0)
+    graph.add_items(vectors, rows, num_threads=1)
+    with tempfile.TemporaryDirectory(prefix="rillrec-graph-") as folder:
+        path = Path(folder, "graph")
+        graph.save_index(str(path))
+        return Graph(rows.astype("<i8").tobytes(), path.read_bytes())
+
+
+def _largest(scores: Floats, count: int) -> Rows:
+    """Return the rows of the largest scores, all of those that tie with the last included."""
+    least = np.partition(scores, len(scores) - count)[-count]
+    return np.flatnonzero(scores >= least)
+
+
+def _cosines(one: Floats, other: Floats) -> Floats:
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.einsum("nd,nd->n", one, other) / np.maximum(norms, np.float32(1e-12))

@@ -1,0 +1,184 @@
+"""The item table: one row for an item, no collisions, bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.tables import Table
+from schemas.events import ItemUpdate
+from schemas.model_log import Admit, Describe, Entry, Evict, Sightings
+
+UNKNOWN = -1
+
+
+class ItemTable:
+    """Gives items rows, takes them back from those not seen for longest.
+
+    An item that was evicted and returns starts afresh: its row's vectors, counts and optimizer
+    state were reset. The idea of admission by count and expiry follows Monolith's collisionless
+    embedding table.
+
+    Parameters
+    ----------
+    capacity
+        The most items with a row; when full, the 1 % not seen for longest lose theirs.
+    admit_after
+        Sightings before an item gets a row; more keeps one-off items out. Waiting items are
+        bounded by ``capacity``, the least recently seen ones dropped.
+
+    References
+    ----------
+    Z. Liu et al.: Monolith: Real Time Recommendation System With Collisionless Embedding Table.
+    ORSUM at RecSys 2022. https://arxiv.org/abs/2209.07663
+    """
+
+    def __init__(self, *, capacity: int = 200_000, admit_after: int = 1) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity is {capacity}, it must be at least 1")
+        if admit_after < 1:
+            raise ValueError(f"admit_after is {admit_after}, it must be at least 1")
+        self.capacity, self.admit_after = capacity, admit_after
+        self.last_seen_ms = Table("items.last_seen_ms", (), dtype=np.int64, learner_only=True)
+        self.first_seen_ms = Table("items.first_seen_ms", (), dtype=np.int64)
+        self.servable = np.zeros(0, dtype=bool)
+        self.catalogue: dict[str, ItemUpdate] = {}
+        self.size = 0
+        self._rows: dict[str, int] = {}
+        self._ids: list[str | None] = []
+        self._free: list[int] = []
+        self._waiting: OrderedDict[str, int] = OrderedDict()
+        self._changed_waiting: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def full(self) -> bool:
+        """Whether the next new item needs an eviction first."""
+        return len(self._rows) >= self.capacity
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether rows below ``size`` are unused, or hold items that must not be served."""
+        return bool(self._free) or not bool(self.servable[: self.size].all())
+
+    def row_of(self, item_id: str) -> int:
+        """Return an item's row, or ``UNKNOWN``."""
+        return self._rows.get(item_id, UNKNOWN)
+
+    def rows_of(self, item_ids: Iterable[str]) -> list[int]:
+        """Return the rows of those items that have one, in order."""
+        rows = self._rows
+        return [rows[item_id] for item_id in item_ids if item_id in rows]
+
+    def id_of(self, row: int) -> str:
+        """Return the item of a row. Raises ``KeyError`` for an unused row."""
+        item_id = self._ids[row] if 0 <= row < self.size else None
+        if item_id is None:
+            raise KeyError(f"row {row} holds no item")
+        return item_id
+
+    def sighted(self, item_id: str) -> bool:
+        """Count a sighting; return whether the item has been seen often enough for a row."""
+        if self.admit_after == 1:
+            return True
+        count = self._waiting.pop(item_id, 0) + 1
+        self._changed_waiting.add(item_id)
+        if count >= self.admit_after:
+            return True
+        self._waiting[item_id] = count
+        if len(self._waiting) > self.capacity:
+            dropped, _ = self._waiting.popitem(last=False)
+            self._changed_waiting.add(dropped)
+        return False
+
+    def next_rows(self, count: int) -> list[int]:
+        """Return the rows that the next new items get."""
+        reused = self._free[-count:][::-1]
+        return reused + [self.size + i for i in range(count - len(reused))]
+
+    def stalest(self, *, now_free: int | None = None) -> npt.NDArray[np.int64]:
+        """Return the rows to evict: 1 % of the capacity, those not seen for longest."""
+        rows = np.fromiter(self._rows.values(), dtype=np.int64, count=len(self._rows))
+        count = now_free or max(1, self.capacity // 100)
+        order = np.lexsort((rows, self.last_seen_ms.array[rows]))
+        return np.sort(rows[order[:count]])
+
+    def apply(self, entry: Admit | Evict | Describe | Sightings) -> None:
+        """Take an entry over; rows' tables are reset by their owner."""
+        if isinstance(entry, Admit):
+            self._admit(entry)
+        elif isinstance(entry, Evict):
+            self._evict(entry.rows)
+        elif isinstance(entry, Describe):
+            self._describe(entry.updates)
+        else:
+            self._restore_waiting(entry)
+
+    def collect_waiting(self) -> list[Entry]:
+        """Return the counts of waiting items that changed since the last call."""
+        if not self._changed_waiting:
+            return []
+        ids = tuple(sorted(self._changed_waiting))
+        self._changed_waiting.clear()
+        return [Sightings(ids, tuple(self._waiting.get(i, 0) for i in ids))]
+
+    def snapshot(self) -> list[Entry]:
+        """Return the entries that rebuild the table."""
+        pairs = sorted((row, item_id) for item_id, row in self._rows.items())
+        entries: list[Entry] = [Admit(tuple(r for r, _ in pairs), tuple(i for _, i in pairs))]
+        if self.catalogue:
+            entries.append(Describe(tuple(self.catalogue.values())))
+        if self._waiting:
+            entries.append(Sightings(tuple(self._waiting), tuple(self._waiting.values())))
+        return entries
+
+    def _admit(self, entry: Admit) -> None:
+        for row, item_id in zip(entry.rows, entry.item_ids, strict=True):
+            if row >= self.size:
+                self._free += range(self.size, row)
+                self._ids += [None] * (row + 1 - self.size)
+                self.size = row + 1
+            elif row in self._free[-1:]:
+                self._free.pop()
+            elif self._ids[row] is None:
+                self._free.remove(row)
+            self._rows[item_id], self._ids[row] = row, item_id
+            self._make_room(self.size)
+            self.servable[row] = self._may_be_served(item_id)
+
+    def _make_room(self, rows: int) -> None:
+        if rows > len(self.servable):
+            more = np.zeros(max(1024, rows) , dtype=bool)
+            self.servable = np.concatenate([self.servable, more])
+
+    def _evict(self, rows: Sequence[int]) -> None:
+        for row in rows:
+            item_id = self._ids[row]
+            if item_id is not None:
+                del self._rows[item_id]
+                self._ids[row] = None
+                self._free.append(row)
+        self.servable[list(rows)] = False
+
+    def _describe(self, updates: Sequence[ItemUpdate]) -> None:
+        for update in updates:
+            self.catalogue.pop(update.item_id, None)
+            self.catalogue[update.item_id] = update
+            row = self.row_of(update.item_id)
+            if row != UNKNOWN:
+                self.servable[row] = self._may_be_served(update.item_id)
+
+    def _may_be_served(self, item_id: str) -> bool:
+        update = self.catalogue.get(item_id)
+        return update is None or (update.in_stock and not update.deleted)
+
+    def _restore_waiting(self, entry: Sightings) -> None:
+        for item_id, count in zip(entry.item_ids, entry.counts, strict=True):
+            self._waiting.pop(item_id, None)
+            if count:
+                self._waiting[item_id] = count

@@ -1,0 +1,73 @@
+"""What is popular, on several horizons at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.decay import Landmarks
+from online_models.tables import Table
+
+Rows = npt.NDArray[np.int64]
+
+
+class Popularity:
+    """Decayed counts of items, one channel for each half-life, and the top items of each.
+
+    Under forward decay the order of untouched items never changes, so the top lists are kept by
+    merging them with the rows touched since: exact, and independent of the catalogue's size.
+
+    Parameters
+    ----------
+    half_lives_ms
+        One for each horizon.
+    top
+        The length of a horizon's list.
+    """
+
+    def __init__(self, half_lives_ms: Sequence[float], *, top: int = 60) -> None:
+        horizons = len(half_lives_ms)
+        self.counts = Table("popularity.counts", (horizons,))
+        self.totals = Table("popularity.totals", (1, horizons), by_row=False)
+        self.landmarks = Landmarks("popularity", half_lives_ms, (self.counts, self.totals))
+        self.tables = (self.counts, self.totals, self.landmarks.table)
+        self.top = top
+        self._lists: list[Rows] = [np.zeros(0, dtype=np.int64) for _ in half_lives_ms]
+        self._touched: list[Rows] = []
+        self._all_touched = False
+
+    def touch(self, rows: Rows) -> None:
+        """Tell which rows' counts grew."""
+        self._touched.append(rows)
+
+    def touch_all(self) -> None:
+        """Tell that counts changed in other ways than by growing."""
+        self._all_touched = True
+
+    def lists(self, size: int) -> list[Rows]:
+        """Return the rows of each horizon's top items, best first; ties go to the lower row."""
+        if self._all_touched:
+            self._lists = [self._best(np.arange(size), h) for h in range(len(self._lists))]
+        elif self._touched:
+            fresh = np.unique(np.concatenate(self._touched))
+            self._lists = [
+                self._best(np.union1d(old, fresh), h) for h, old in enumerate(self._lists)
+            ]
+        self._touched.clear()
+        self._all_touched = False
+        return self._lists
+
+    def _best(self, rows: Rows, horizon: int) -> Rows:
+        counts = self.counts.array[rows, horizon]
+        keep = counts > 0
+        if len(counts) > 4 * self.top:
+            keep &= counts >= np.partition(counts, len(counts) - self.top)[-self.top]
+        rows, counts = rows[keep], counts[keep]
+        return rows[np.lexsort((rows, -counts))][: self.top]
+
+    def shares(self, rows: Rows) -> npt.NDArray[np.float32]:
+        """Return each row's share of all events on each horizon, of shape ``(rows, horizons)``."""
+        totals = np.maximum(self.totals.array[0], np.float32(1e-30))
+        return self.counts.array[rows] / totals

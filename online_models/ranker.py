@@ -1,0 +1,57 @@
+"""The ranker: one small network that weighs what the sources say, in numpy on both sides."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.tables import Table
+
+Floats = npt.NDArray[np.float32]
+
+
+class Ranker:
+    """Scores candidates by their features: a linear part plus one hidden layer.
+
+    ``score = z · linear + relu(z · hidden + bias) · out`` with ``z`` the features, standardised by
+    their running mean and deviation. All parameters lie in one flat table, so that a replica takes
+    them over as one.
+
+    Parameters
+    ----------
+    prior
+        The linear weights to start from, one for each feature: what ranks until lists are learnt.
+    hidden
+        Units of the hidden layer.
+    """
+
+    def __init__(self, prior: Floats, *, hidden: int = 64, seed: int = 0) -> None:
+        self.features, self.hidden = len(prior), hidden
+        size = self.features + self.features * hidden + hidden + hidden
+        self.parameters = Table("ranker.parameters", (size,), by_row=False)
+        self.norms = Table("ranker.norms", (2, self.features), by_row=False)
+        generator = np.random.default_rng(seed)
+        linear, weights, _, _ = self.parts(self.parameters.array)
+        linear[:] = prior
+        weights[:] = generator.standard_normal(weights.shape) / np.sqrt(self.features)
+        self.norms.array[1] = 1.0
+        self.parameters.mark_all()
+        self.norms.mark_all()
+        self.tables = (self.parameters, self.norms)
+
+    def parts(self, flat: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return views of a flat vector: linear, hidden weights, hidden biases, output weights."""
+        n, h = self.features, self.hidden
+        weights = flat[n : n + n * h].reshape(n, h)
+        return flat[:n], weights, flat[n + n * h : n + n * h + h], flat[n + n * h + h :]
+
+    def standardise(self, features: Floats) -> Floats:
+        """Return features less their mean, over their deviation, within ±6."""
+        mean, variance = self.norms.array
+        return np.clip((features - mean) / np.sqrt(variance + np.float32(1e-6)), -6, 6)
+
+    def scores(self, features: Floats) -> Floats:
+        """Return the scores of candidates, of shape ``(candidates,)``; pure."""
+        z = self.standardise(features)
+        linear, weights, biases, out = self.parts(self.parameters.array)
+        return z @ linear + np.maximum(z @ weights + biases, 0) @ out

@@ -1,0 +1,95 @@
+"""The ranker's learning side: listwise softmax over the candidates of whole lists.
+
+References
+----------
+Z. Cao et al.: Learning to Rank: From Pairwise Approach to Listwise Approach. ICML 2007.
+D. Kingma, J. Ba: Adam: A Method for Stochastic Optimization. ICLR 2015.
+https://arxiv.org/abs/1412.6980
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.ranker import Ranker
+from online_models.tables import Table
+
+Floats = npt.NDArray[np.float32]
+BETA_1, BETA_2 = 0.9, 0.999
+
+
+class RankerTrainer:
+    """Learns from lists of candidates of which one was chosen.
+
+    Parameters
+    ----------
+    ranker
+        Written in place.
+    learning_rate
+        Of Adam.
+    slowest_norm
+        The least share with which a step's lists move the running mean and deviation.
+    """
+
+    def __init__(
+        self, ranker: Ranker, *, learning_rate: float = 1e-3, slowest_norm: float = 1e-3
+    ) -> None:
+        self.ranker, self.learning_rate, self.slowest_norm = ranker, learning_rate, slowest_norm
+        size = len(ranker.parameters.array)
+        self.moments = Table("ranker.moments", (2, size), by_row=False, learner_only=True)
+        self.steps = Table("ranker.steps", (1,), dtype=np.int64, by_row=False, learner_only=True)
+        self.tables = (self.moments, self.steps)
+
+    def learn(self, lists: Sequence[tuple[Floats, int]], weights: Floats) -> float:
+        """Take one step over lists of (features, place of the chosen); return the mean loss."""
+        features = np.concatenate([one for one, _ in lists])
+        lengths = np.array([len(one) for one, _ in lists])
+        starts = np.cumsum(lengths) - lengths
+        chosen = starts + np.array([place for _, place in lists])
+        self.steps.array[0] += 1
+        self.steps.mark_all()
+        self._observe(features)
+        z = self.ranker.standardise(features)
+        linear, hidden, biases, out = self.ranker.parts(self.ranker.parameters.array)
+        active = np.maximum(z @ hidden + biases, 0)  # (candidates, hidden)
+        scores = z @ linear + active @ out
+        scores -= np.repeat(np.maximum.reduceat(scores, starts), lengths)
+        exps = np.exp(scores)
+        totals = np.add.reduceat(exps, starts)
+        error = exps / np.repeat(totals, lengths)  # the softmax of each list
+        losses = np.log(totals) - scores[chosen]
+        error[chosen] -= 1
+        error *= np.repeat(weights, lengths) / np.float32(weights.sum())
+        self._adam(z, active, error.astype(np.float32), out)
+        return float(losses.mean())
+
+    def _observe(self, features: Floats) -> None:
+        """Move the running mean and variance towards these features'."""
+        norms = self.ranker.norms.array
+        share = np.float32(max(1 / int(self.steps.array[0]), self.slowest_norm))
+        mean = features.mean(axis=0)
+        spread = np.square(features - norms[0]).mean(axis=0)
+        norms[1] = (1 - share) * norms[1] + share * spread
+        norms[0] += share * (mean - norms[0])
+        self.ranker.norms.mark_all()
+
+    def _adam(self, z: Floats, active: Floats, error: Floats, out: Floats) -> None:
+        gradient = np.empty_like(self.ranker.parameters.array)
+        linear, hidden, biases, output = self.ranker.parts(gradient)
+        linear[:] = error @ z
+        output[:] = error @ active
+        inner = np.outer(error, out) * (active > 0)  # (candidates, hidden)
+        hidden[:] = z.T @ inner
+        biases[:] = inner.sum(axis=0)
+        first, second = self.moments.array
+        first += (1 - BETA_1) * (gradient - first)
+        second += (1 - BETA_2) * (np.square(gradient) - second)
+        step = int(self.steps.array[0])
+        corrected = first / np.float32(1 - BETA_1**step)
+        deviation = np.sqrt(second / np.float32(1 - BETA_2**step)) + np.float32(1e-8)
+        self.ranker.parameters.array -= np.float32(self.learning_rate) * corrected / deviation
+        self.ranker.parameters.mark_all()
+        self.moments.mark_all()

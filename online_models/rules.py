@@ -1,0 +1,104 @@
+"""Decayed sequential rules: which items follow, and precede, which.
+
+References
+----------
+M. Ludewig, D. Jannach: Evaluation of session-based recommendation algorithms. UMUAI 28, 2018.
+https://doi.org/10.1007/s11257-018-9209-6 (sequential rules, SR)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.decay import Landmarks
+from online_models.tables import Table
+
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+BACKWARD_SHARE = 0.5
+
+
+class Rules:
+    """Bounded neighbour lists with decayed counts, forward and backward kept apart.
+
+    A pair of items, ``k`` steps apart in a unit, counts ``(1 + k) ** -0.5``. A source item's counts
+    are divided by its total, plus one fresh event, to the power ``norm``, so that neither frequent
+    items nor items seen once take over.
+
+    Channels are ordered ``forward × half-lives, backward × half-lives``.
+
+    Parameters
+    ----------
+    half_lives_ms
+        One for each horizon.
+    neighbours
+        The length of an item's list; the weakest neighbour gives way to a new one.
+    norm
+        0 favours frequent sources, 1 makes all sources equal.
+    """
+
+    def __init__(
+        self,
+        half_lives_ms: Sequence[float],
+        *,
+        neighbours: int = 128,
+        scoring_window: int = 10,
+        norm: float = 0.75,
+    ) -> None:
+        channels = 2 * len(half_lives_ms)
+        self.channels, self.norm, self.scoring_window = channels, norm, scoring_window
+        self.ids = Table("rules.ids", (neighbours,), dtype=np.int32, fill=-1, index_dims=2)
+        self.weights = Table("rules.weights", (neighbours, channels), index_dims=2)
+        self.totals = Table("rules.totals", (channels,))
+        self.landmarks = Landmarks("rules", half_lives_ms, (self.weights, self.totals))
+        self.tables = (self.ids, self.weights, self.totals, self.landmarks.table)
+        self._position_weights = (1.0 + np.arange(scoring_window, dtype=np.float32)) ** -1.0
+        forward = np.ones(channels // 2, dtype=np.float32)
+        self._mix = np.concatenate([forward, BACKWARD_SHARE * forward])
+
+    def neighbours(self, history: Rows, now_ms: float) -> tuple[Rows, Floats, Floats]:
+        """Return what follows a history.
+
+        Parameters
+        ----------
+        history
+            Rows, newest first.
+
+        Returns
+        -------
+        rows, scores, last
+            Neighbours in rising order, of shape ``(n,)``; their scores summed over the history,
+            and those by the newest item alone, each of shape ``(n, channels)``.
+        """
+        history = history[: self.scoring_window]
+        ids = self.ids.array[history]
+        fresh = np.tile(self.landmarks.increments(np.float64([now_ms]))[0], 2)
+        norms = (self.totals.array[history] / fresh + 1.0) ** -self.norm / fresh
+        norms *= self._position_weights[: len(history), None]
+        known = ids >= 0
+        scores = (self.weights.array[history] * norms[:, None, :])[known]  # (h, n, c) -> (m, c)
+        flat = ids[known].astype(np.int64)
+        newest = np.count_nonzero(known[0]) if len(known) else 0
+        last = np.zeros_like(scores)
+        last[:newest] = scores[:newest]
+        if not len(flat):
+            return flat, scores, last
+        order = np.argsort(flat, kind="stable")
+        flat, scores, last = flat[order], scores[order], last[order]
+        starts = np.flatnonzero(np.diff(flat, prepend=-1))
+        return flat[starts], np.add.reduceat(scores, starts), np.add.reduceat(last, starts)
+
+    def blend(self, scores: Floats) -> Floats:
+        """Return one score of the rules alone for each row of ``(n, channels)``."""
+        return scores @ self._mix
+
+    def forget(self, rows: Rows) -> None:
+        """Drop evicted rows from all lists."""
+        evicted = np.zeros(len(self.ids.array) + 1, dtype=bool)  # the last one stands for -1
+        evicted[rows] = True
+        gone = evicted[self.ids.array]
+        self.ids.array[gone] = -1
+        self.weights.array[gone] = 0

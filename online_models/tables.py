@@ -1,0 +1,103 @@
+"""Arrays that know which of their cells changed: the matter that models are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.model_log import Put
+
+Array = npt.NDArray[np.generic]
+MAX_PUT_BYTES = 4 * 2**20
+
+
+class Table:
+    """An array whose changed cells leave as log entries with absolute values.
+
+    The first ``index_dims`` dimensions address a cell; the remaining ones are its value. Row tables
+    (``by_row``) have a first dimension that grows with the item table and is reset, row by row,
+    when items are evicted.
+
+    Parameters
+    ----------
+    name
+        As entries name it: ``model.part``.
+    shape
+        Without the row dimension for row tables, whole otherwise.
+    fill
+        The value of a cell that nobody wrote. Not sent in snapshots.
+    learner_only
+        Scorers skip it: optimizer state, frequency estimates.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        *,
+        dtype: npt.DTypeLike = np.float32,
+        fill: float = 0,
+        by_row: bool = True,
+        index_dims: int = 1,
+        learner_only: bool = False,
+    ) -> None:
+        self.name, self.fill, self.by_row = name, fill, by_row
+        self.index_dims, self.learner_only = index_dims, learner_only
+        full = (0, *shape) if by_row else shape
+        self.array = np.full(full, fill, dtype=np.dtype(dtype).newbyteorder("<"))
+        self.dirty = np.zeros(full[:index_dims], dtype=bool)
+        self._cell = full[index_dims:]
+
+    def grow(self, capacity: int) -> None:
+        """Make room for so many rows; rows that exist keep their values."""
+        missing = capacity - len(self.array)
+        if not self.by_row or missing <= 0:
+            return
+        more = np.full((missing, *self.array.shape[1:]), self.fill, dtype=self.array.dtype)
+        self.array = np.concatenate([self.array, more])
+        unmarked = np.zeros((missing, *self.dirty.shape[1:]), dtype=bool)
+        self.dirty = np.concatenate([self.dirty, unmarked])
+
+    def reset(self, rows: npt.NDArray[np.int64]) -> None:
+        """Give rows their fill value back. Both sides of the log do so by themselves."""
+        if self.by_row:
+            self.array[rows] = self.fill
+            self.dirty[rows] = False
+
+    def mark_all(self) -> None:
+        """Call every cell changed: for small tables that change as a whole."""
+        self.dirty[...] = True
+
+    def collect(self) -> Iterator[Put]:
+        """Yield what changed since the last call, and call it unchanged."""
+        index = np.flatnonzero(self.dirty)
+        yield from self._puts(index)
+        self.dirty.reshape(-1)[index] = False
+
+    def snapshot(self, rows: int) -> Iterator[Put]:
+        """Yield every cell of the first rows that differs from its fill value."""
+        part = self.array[:rows] if self.by_row else self.array
+        cells = part.reshape((-1, *self._cell))
+        differs = cells != self.fill
+        if differs.ndim > 1:
+            differs = differs.reshape(len(cells), -1).any(axis=1)
+        yield from self._puts(np.flatnonzero(differs))
+
+    def put(self, entry: Put) -> None:
+        """Take over absolute values. Raises ``ValueError`` where they do not fit the table."""
+        index = np.frombuffer(entry.index, dtype="<i8")
+        values = np.frombuffer(entry.values, dtype=self.array.dtype)
+        cells = self.array.reshape((-1, *self._cell))
+        if len(index) and int(index.max()) >= len(cells):
+            raise ValueError(f"table {self.name} has {len(cells)} cells, entry names more")
+        cells[index] = values.reshape((len(index), *self._cell))
+
+    def _puts(self, index: npt.NDArray[np.int64]) -> Iterator[Put]:
+        cells = self.array.reshape((-1, *self._cell))
+        cell_bytes = 8 + self.array.dtype.itemsize * int(np.prod(self._cell, dtype=np.int64))
+        most = max(1, MAX_PUT_BYTES // cell_bytes)
+        for start in range(0, len(index), most):
+            part = index[start : start + most]
+            yield Put(self.name, part.astype("<i8").tobytes(), cells[part].tobytes())

@@ -1,0 +1,1 @@
+"""The command line: runs the learner, the scorer and the demo."""

@@ -1,0 +1,82 @@
+"""Every error that Rillrec raises on purpose.
+
+RillrecError
+├── EventRefused        an event breaks the contract: it goes to the dead letters, nothing stops
+├── SettingsError       a setting is unknown, mistyped or out of range
+├── SourceError         a file or log can't be read, or its columns can't be told apart
+├── StoreError          the store answered, but not as the contract says
+│   └── StoreUnavailable    the store did not answer; the call may be repeated
+├── ModelError          a model can't be built from what is stored
+│   ├── ModelMissing        no model of that name has been published
+│   └── ModelLogBroken      a base or log entry is missing, or of an unknown kind
+└── NotYetAbsorbed      a request asked to wait for an event that is still on its way
+"""
+
+from __future__ import annotations
+
+
+class RillrecError(Exception):
+    """The root of all errors that name a cause and a remedy."""
+
+
+class EventRefused(RillrecError):
+    """An event that breaks the contract.
+
+    Parameters
+    ----------
+    reason
+        A short, bounded code (``malformed``, ``field``, ``time``, ``size``, ``late``, ``kind``),
+        used as the label of a metric.
+    message
+        What is wrong, with the path of the field and the value's bounds, for people.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class SettingsError(RillrecError):
+    """A setting is unknown, mistyped or out of range."""
+
+
+class SourceError(RillrecError):
+    """A source of events can't be read."""
+
+
+class StoreError(RillrecError):
+    """The store answered something that the contract does not allow."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer."""
+
+
+class ModelError(RillrecError):
+    """A model can't be built from what is stored."""
+
+
+class ModelMissing(ModelError):
+    """No model of that name has been published."""
+
+
+class ModelLogBroken(ModelError):
+    """The log has a hole, or an entry of an unknown kind."""
+
+
+class NotYetAbsorbed(RillrecError):
+    """A user's state has not absorbed an event within the deadline.
+
+    Parameters
+    ----------
+    wanted, reached
+        Offsets in the same topic and partition; ``reached`` is the first one not yet absorbed.
+    """
+
+    def __init__(self, topic: str, partition: int, wanted: int, reached: int) -> None:
+        super().__init__(
+            f"the event at {topic}/{partition}@{wanted} is not absorbed yet: "
+            f"everything below {reached} is; wait longer, or ask without 'after'"
+        )
+        self.topic, self.partition, self.wanted, self.reached = topic, partition, wanted, reached

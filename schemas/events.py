@@ -1,0 +1,144 @@
+"""The events that producers send: what was shown is kept apart from what the user did.
+
+Field names carry their units. Fields that are not named here are ignored, so that producers may
+add their own; fields that are missing or mistyped are refused with their path.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Scalar = str | int | float | bool
+Id = Annotated[
+    str,
+    Meta(min_length=1, max_length=256, description="non-empty, at most 256 bytes of UTF-8"),
+]
+Kind = Annotated[str, Meta(min_length=1, max_length=64, description="an open set of names")]
+TimeMs = Annotated[int, Meta(description="milliseconds since 1970-01-01 UTC", ge=0, lt=2**53)]
+Context = Annotated[dict[str, Scalar], Meta(max_length=64)]
+
+MAX_ID_BYTES = 256
+DEFAULT_KIND_WEIGHTS: dict[str, float] = {
+    "purchase": 5.0,
+    "add_to_cart": 3.0,
+    "click": 1.0,
+    "rate": 1.0,
+    "view": 0.3,
+    "impression": 0.0,
+    "skip": 0.0,
+    "dislike": 0.0,
+}
+
+
+def check_id(name: str, value: str) -> None:
+    """Raise ``ValueError`` where an id is too long in bytes or carries control characters."""
+    if not value.isascii() and len(value.encode()) > MAX_ID_BYTES:
+        raise ValueError(f"`{name}` has {len(value.encode())} bytes, at most {MAX_ID_BYTES} fit")
+    if not value.isprintable() and any(unicodedata.category(c) == "Cc" for c in value):
+        raise ValueError(f"`{name}` has a control character: {value[:40]!r}")
+
+
+class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user did with an item.
+
+    Parameters
+    ----------
+    event_id
+        The same for a retry of the same event; a repeated id of a user is counted once.
+    kind
+        ``click``, ``purchase``, …: an open set, weighted by the settings.
+    session_id
+        Where given, it alone decides which session the event belongs to.
+    request_id, position
+        The slate that the item was picked from, and its place there, from 0.
+    value
+        A rating, a price, a dwell time: whatever ``kind`` says.
+    """
+
+    event_id: Id
+    user_id: Id
+    item_id: Id
+    kind: Kind
+    time_ms: TimeMs
+    session_id: Id | None = None
+    request_id: Id | None = None
+    position: Annotated[int, Meta(ge=0)] | None = None
+    value: float | None = None
+    context: Context = {}
+
+    def __post_init__(self) -> None:
+        check_id("event_id", self.event_id)
+        check_id("user_id", self.user_id)
+        check_id("item_id", self.item_id)
+        if self.session_id is not None:
+            check_id("session_id", self.session_id)
+
+
+class ShownItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One item of a slate, as it was served."""
+
+    item_id: Id
+    position: Annotated[int, Meta(ge=0)]
+    score: float
+    propensity: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    sources: tuple[str, ...] = ()
+    features: tuple[float, ...] = ()
+
+
+class Impression(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a user was shown: one slate."""
+
+    request_id: Id
+    user_id: Id
+    time_ms: TimeMs
+    items: tuple[ShownItem, ...]
+    model_version: int = 0
+    variant: str = "default"
+
+    def __post_init__(self) -> None:
+        check_id("request_id", self.request_id)
+        check_id("user_id", self.user_id)
+
+
+class ItemUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The catalogue's newest word on an item, or its deletion. Later updates replace earlier ones."""
+
+    item_id: Id
+    time_ms: TimeMs | None = None
+    deleted: bool = False
+    title: str = ""
+    categories: tuple[str, ...] = ()
+    price: Annotated[float, Meta(ge=0)] | None = None
+    in_stock: bool = True
+    min_age: Annotated[int, Meta(ge=0, le=150)] = 0
+    regions: tuple[str, ...] = ()
+    seller_id: Id | None = None
+    sponsored: bool = False
+    created_ms: TimeMs | None = None
+    attributes: Context = {}
+
+    def __post_init__(self) -> None:
+        check_id("item_id", self.item_id)
+
+
+class Forget(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user asks to be forgotten."""
+
+    user_id: Id
+    time_ms: TimeMs | None = None
+
+    def __post_init__(self) -> None:
+        check_id("user_id", self.user_id)
+
+
+Event = Interaction | Impression | ItemUpdate | Forget
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    "interaction": Interaction,
+    "impression": Impression,
+    "item": ItemUpdate,
+    "forget": Forget,
+}

@@ -1,0 +1,56 @@
+"""What travels from the session step to the learner, and from a request to the recommender."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from schemas.events import Scalar
+
+
+class Query(Struct, frozen=True):
+    """What is known at the moment of a request, and nothing of what comes after it.
+
+    Parameters
+    ----------
+    user_id, unit_key
+        Who asks, and in which unit (the user, or one of the user's sessions).
+    history
+        The unit's items, oldest first.
+    seen
+        Items that must not be recommended.
+    time_ms
+        The time of the unit's previous event when learning (a page asks when it opens), the
+        request's own when serving; ``None`` where the unit has no event yet: the stream's clock.
+    context
+        Low-cardinality fields of the unit's previous event, or of the request.
+    """
+
+    user_id: str
+    unit_key: str
+    history: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    time_ms: int | None = None
+    context: dict[str, Scalar] = {}
+
+
+class Example(Struct, frozen=True):
+    """One interaction to learn from, with the query as it stood just before it.
+
+    Parameters
+    ----------
+    weight
+        By kind; 0 for what moves the marks but teaches nothing.
+    opens_unit
+        Whether it is the first event of its unit.
+    offset
+        Its place in its source batch's topic and partition.
+    """
+
+    query: Query
+    item_id: str
+    kind: str
+    weight: float
+    time_ms: int
+    opens_unit: bool
+    offset: int
+    value: float | None = None

@@ -1,0 +1,212 @@
+"""Every metric that Rillrec exposes, declared once: name, kind, unit, labels, meaning.
+
+Code makes its instruments from here, and so do alerts and dashboards. Labels take the values that
+are listed, and no others: never a user or an item.
+
+Rules: names begin with ``rillrec_`` and end with their unit, counters with ``_total`` behind it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from schemas.events import EVENT_TYPES
+
+SOURCES = ("popularity", "rules", "encoder", "session")
+STEPS = ("decode", "shard", "sessionise", "persist", "learn", "publish")
+METHODS = ("Recommend", "Score", "SimilarItems", "Track", "Forget", "GetModelInfo")
+CODES = (
+    "OK",
+    "CANCELLED",
+    "DEADLINE_EXCEEDED",
+    "FAILED_PRECONDITION",
+    "INTERNAL",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "RESOURCE_EXHAUSTED",
+    "UNAVAILABLE",
+    "UNKNOWN",
+)
+REASONS = ("malformed", "field", "time", "size", "late", "kind")
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """One metric.
+
+    Parameters
+    ----------
+    labels
+        Label to the values that it may take.
+    buckets
+        Upper bounds of a histogram's buckets, in its unit.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str
+    meaning: str
+    labels: dict[str, tuple[str, ...]] = {}
+    buckets: tuple[float, ...] = ()
+
+
+# ---- the flow -------------------------------------------------------------------------------
+
+EVENTS = Metric(
+    name="rillrec_flow_events_total",
+    kind="counter",
+    unit="events",
+    labels={
+        "type": (*EVENT_TYPES, "unknown"),
+        "verdict": ("accepted", "duplicate", "late", "refused"),
+    },
+    meaning="Events that the flow decided on. Replayed ones that were contained count again.",
+)
+DEAD_LETTERS = Metric(
+    name="rillrec_flow_dead_letters_total",
+    kind="counter",
+    unit="letters",
+    labels={"reason": REASONS},
+    meaning="Events written to the dead letters, by why.",
+)
+STEP_SECONDS = Metric(
+    name="rillrec_flow_step_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels={"step": STEPS},
+    buckets=SECONDS,
+    meaning="Time that a step takes for one batch.",
+)
+FLOW_LAG = Metric(
+    name="rillrec_flow_lag_seconds",
+    kind="gauge",
+    unit="seconds",
+    meaning="Age of the newest event read from the source, by the time it was appended.",
+)
+EXAMPLES = Metric(
+    name="rillrec_flow_examples_total",
+    kind="counter",
+    unit="examples",
+    meaning="Examples handed to the learner.",
+)
+PUBLISHES = Metric(
+    name="rillrec_flow_publishes_total",
+    kind="counter",
+    unit="publishes",
+    labels={"form": ("log", "base")},
+    meaning="Publishes written to the model's log, and base snapshots.",
+)
+USER_READS = Metric(
+    name="rillrec_flow_user_reads_total",
+    kind="counter",
+    unit="reads",
+    labels={"outcome": ("cached", "stored", "new")},
+    meaning="Where the session step found a user's state.",
+)
+MODEL_VERSION = Metric(
+    name="rillrec_flow_model_version",
+    kind="gauge",
+    unit="version",
+    meaning="Version that the flow published last.",
+)
+MODEL_ITEMS = Metric(
+    name="rillrec_flow_model_items",
+    kind="gauge",
+    unit="items",
+    meaning="Items that have a row in the learner's model.",
+)
+
+# ---- the scorer -----------------------------------------------------------------------------
+
+REQUESTS = Metric(
+    name="rillrec_scorer_requests_total",
+    kind="counter",
+    unit="requests",
+    labels={"method": METHODS, "code": CODES},
+    meaning="Calls answered, by gRPC status.",
+)
+REQUEST_SECONDS = Metric(
+    name="rillrec_scorer_request_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels={"method": METHODS},
+    buckets=SECONDS,
+    meaning="Time from a call's arrival to its answer, waiting for `after` included.",
+)
+SOURCE_CANDIDATES = Metric(
+    name="rillrec_scorer_source_items_total",
+    kind="counter",
+    unit="items",
+    labels={"source": SOURCES},
+    meaning="Served items that a source had proposed; an item may have several.",
+)
+DEGRADED = Metric(
+    name="rillrec_scorer_degraded_slates_total",
+    kind="counter",
+    unit="slates",
+    labels={"stage": ("stale_model", "no_user_state", "trending", "last_good")},
+    meaning="Slates answered by a lesser stage, because something was missing.",
+)
+TRACKED = Metric(
+    name="rillrec_scorer_tracked_events_total",
+    kind="counter",
+    unit="events",
+    labels={"type": (*EVENT_TYPES, "unknown"), "verdict": ("well_formed", "refused")},
+    meaning="Events that Track appended to the event log.",
+)
+AFTER_SECONDS = Metric(
+    name="rillrec_scorer_after_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels={"outcome": ("absorbed", "deadline")},
+    buckets=SECONDS,
+    meaning="Time that requests with `after` waited for the user's state.",
+)
+REPLICA_VERSION = Metric(
+    name="rillrec_scorer_model_version",
+    kind="gauge",
+    unit="version",
+    meaning="Model version that this replica serves.",
+)
+REPLICA_AGE = Metric(
+    name="rillrec_scorer_model_age_seconds",
+    kind="gauge",
+    unit="seconds",
+    meaning="Time since the last publish reached this replica.",
+)
+REPLICA_RELOADS = Metric(
+    name="rillrec_scorer_reloads_total",
+    kind="counter",
+    unit="reloads",
+    meaning="Times that a hole in the log made this replica load a base snapshot again.",
+)
+SCORER_ITEMS = Metric(
+    name="rillrec_scorer_model_items",
+    kind="gauge",
+    unit="items",
+    meaning="Items that have a row in the model served.",
+)
+
+METRICS: tuple[Metric, ...] = (
+    EVENTS,
+    DEAD_LETTERS,
+    STEP_SECONDS,
+    FLOW_LAG,
+    EXAMPLES,
+    PUBLISHES,
+    USER_READS,
+    MODEL_VERSION,
+    MODEL_ITEMS,
+    REQUESTS,
+    REQUEST_SECONDS,
+    SOURCE_CANDIDATES,
+    DEGRADED,
+    TRACKED,
+    AFTER_SECONDS,
+    REPLICA_VERSION,
+    REPLICA_AGE,
+    REPLICA_RELOADS,
+    SCORER_ITEMS,
+)

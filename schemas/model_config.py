@@ -1,0 +1,66 @@
+"""What fixes the shapes of a model. It travels in the model's log, so that replicas agree."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import Struct
+
+MINUTE_MS = 60_000.0
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+
+class ModelConfig(Struct, frozen=True, kw_only=True):
+    """The hyper-parameters that learner and replicas must share.
+
+    Parameters
+    ----------
+    dimensions
+        Of the embeddings. More fits finer tastes, and costs time and memory in proportion.
+    neighbours
+        The most that are kept for each item and direction together.
+    rule_half_lives_ms, popularity_half_lives_ms
+        Counts are kept once for each; short ones follow the news, long ones a shop.
+    learning_window, scoring_window
+        How many of the unit's last items rules learn from, and score from.
+    encoder_window
+        How many of the unit's last items the encoder reads.
+    hidden
+        Units of the ranker's hidden layer.
+    capacity, admit_after
+        See ``ItemTable``.
+    exact_up_to
+        Items up to which the index searches exactly; beyond, it takes a graph.
+    """
+
+    dimensions: int = 64
+    neighbours: int = 128
+    rule_half_lives_ms: tuple[float, ...] = (HOUR_MS, 12 * HOUR_MS, 10 * DAY_MS, math.inf)
+    popularity_half_lives_ms: tuple[float, ...] = (
+        10 * MINUTE_MS,
+        HOUR_MS,
+        6 * HOUR_MS,
+        2 * DAY_MS,
+        math.inf,
+    )
+    learning_window: int = 30
+    scoring_window: int = 10
+    encoder_window: int = 30
+    hidden: int = 64
+    capacity: int = 200_000
+    admit_after: int = 1
+    exact_up_to: int = 20_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("dimensions", "neighbours", "learning_window", "hidden", "admit_after"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
+        if not 1 <= self.scoring_window <= self.learning_window:
+            raise ValueError(
+                f"scoring_window is {self.scoring_window}, "
+                f"it must lie within 1 and learning_window ({self.learning_window})"
+            )
+        if self.capacity < 256:
+            raise ValueError(f"capacity is {self.capacity}, it must be at least 256")

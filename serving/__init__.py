@@ -1,0 +1,1 @@
+"""The scorer: serves recommendations over gRPC from the state the learner publishes."""

@@ -1,0 +1,8 @@
+"""Where state outlives a process: users, the model's log, the embedded event log, dead letters."""
+
+from serving.store.memory import MemoryStore
+from serving.store.protocol import Store
+from serving.store.records import DeadLetter, ShardWrite
+from serving.store.redis import RedisStore
+
+__all__ = ["DeadLetter", "MemoryStore", "RedisStore", "ShardWrite", "Store"]

@@ -1,0 +1,173 @@
+"""A store that lives and dies with its process: for replays and for tests."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+
+from schemas.errors import StoreError
+from schemas.keys import shard_of
+from schemas.model_log import Publish
+from schemas.positions import Marks, Position
+from schemas.user_state import UserState
+from serving.store.protocol import DEAD_LETTERS_PER_SHARD, EVENTS_TOPIC, KEPT_BASES
+from serving.store.records import DeadLetter, ShardWrite
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class MemoryStore:
+    """Holds the very objects that it is given: nothing is encoded, since replay is hot.
+
+    Parameters
+    ----------
+    now_ms
+        The clock that numbers events and lets leases run out.
+    """
+
+    def __init__(self, *, now_ms: Callable[[], int] = _now_ms) -> None:
+        self._now_ms = now_ms
+        self._changed = threading.Condition()
+        self._users: dict[str, UserState] = {}
+        self._marks: dict[str, Marks] = {}
+        self._dead: dict[str, list[DeadLetter]] = {}
+        self._log: list[Publish] = []
+        self._bases: dict[int, Publish] = {}
+        self._version = 0
+        self._low: Marks = {}
+        self._events: list[tuple[int, str, bytes]] = []
+        self._last_offset = 0
+        self._lease: tuple[str, str, int] | None = None
+
+    def read_users(self, user_ids: Sequence[str]) -> dict[str, UserState]:
+        users = self._users
+        return {user_id: users[user_id] for user_id in user_ids if user_id in users}
+
+    def read_user(self, user_id: str) -> tuple[UserState | None, Marks]:
+        with self._changed:
+            return self._users.get(user_id), self._copied(shard_of(user_id))
+
+    def read_marks(self, shards: Sequence[str]) -> list[Marks]:
+        with self._changed:
+            return [self._copied(shard) for shard in shards]
+
+    def _copied(self, shard: str) -> Marks:
+        return {topic: dict(parts) for topic, parts in self._marks.get(shard, {}).items()}
+
+    def write_shards(self, writes: Sequence[ShardWrite]) -> None:
+        with self._changed:
+            for write in writes:
+                for user_id in write.forgotten:
+                    self._users.pop(user_id, None)
+                self._users.update(write.states)
+                self._marks[write.shard] = copy.deepcopy(write.marks)
+                if write.dead:
+                    dead = self._dead.setdefault(write.shard, [])
+                    dead.extend(write.dead)
+                    del dead[:-DEAD_LETTERS_PER_SHARD]
+
+    def append(self, publish: Publish) -> None:
+        version = publish.progress.version
+        with self._changed:
+            if version <= self._version:
+                raise StoreError(
+                    f"version {version} is not newer than {self._version}, the log's newest: "
+                    "another flow publishes to this model; stop one of them"
+                )
+            self._log.append(publish)
+            self._version = version
+            self._low = copy.deepcopy(publish.progress.marks)
+            self._changed.notify_all()
+
+    def read_log(self, after_version: int, *, block_ms: int = 0, count: int = 100) -> list[Publish]:
+        with self._changed:
+            if block_ms and self._version <= after_version:
+                self._changed.wait_for(lambda: self._version > after_version, block_ms / 1000)
+            start = bisect_right(self._log, after_version, key=lambda p: p.progress.version)
+            return self._log[start : start + count]
+
+    def version(self) -> int:
+        return self._version
+
+    def low_marks(self) -> Marks:
+        with self._changed:
+            return copy.deepcopy(self._low)
+
+    def put_base(self, base: Publish) -> None:
+        with self._changed:
+            self._bases[base.progress.version] = base
+            for version in sorted(self._bases)[:-KEPT_BASES]:
+                del self._bases[version]
+            oldest = min(self._bases)
+            cut = bisect_right(self._log, oldest, key=lambda p: p.progress.version)
+            del self._log[:cut]
+
+    def newest_base(self) -> Publish | None:
+        with self._changed:
+            return self._bases[max(self._bases)] if self._bases else None
+
+    def append_events(self, events: Sequence[tuple[str, bytes]]) -> list[Position]:
+        with self._changed:
+            offset = max(self._now_ms() << 20, self._last_offset + 1)
+            for number, (event_type, payload) in enumerate(events):
+                self._events.append((offset + number, event_type, payload))
+            self._last_offset = offset + len(events) - 1
+            self._changed.notify_all()
+        return [Position(EVENTS_TOPIC, 0, offset + n) for n in range(len(events))]
+
+    def read_events(
+        self, from_offset: int, *, count: int, block_ms: int = 0
+    ) -> list[tuple[int, str, bytes]]:
+        with self._changed:
+            if block_ms and self._last_offset < from_offset:
+                self._changed.wait_for(lambda: self._last_offset >= from_offset, block_ms / 1000)
+            start = bisect_left(self._events, from_offset, key=lambda event: event[0])
+            return self._events[start : start + count]
+
+    def trim_events(self, below_offset: int) -> None:
+        with self._changed:
+            del self._events[: bisect_left(self._events, below_offset, key=lambda event: event[0])]
+
+    def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:
+        with self._changed:
+            newest = [letter for dead in self._dead.values() for letter in dead[-limit:]]
+        newest.sort(key=lambda letter: (letter.topic, letter.partition, letter.offset))
+        return newest[-limit:]
+
+    def acquire(self, owner: str, ttl_ms: int) -> str | None:
+        with self._changed:
+            if self._holder() not in (None, owner):
+                return None
+            token = f"{secrets.token_hex(8)}:{owner}"
+            self._lease = (owner, token, self._now_ms() + ttl_ms)
+            return token
+
+    def renew(self, token: str, ttl_ms: int) -> bool:
+        with self._changed:
+            if self._holder() is None or self._lease is None or self._lease[1] != token:
+                return False
+            self._lease = (self._lease[0], token, self._now_ms() + ttl_ms)
+            return True
+
+    def release(self, token: str) -> None:
+        with self._changed:
+            if self._lease is not None and self._lease[1] == token:
+                self._lease = None
+
+    def lease_owner(self) -> str | None:
+        with self._changed:
+            return self._holder()
+
+    def _holder(self) -> str | None:
+        if self._lease is None or self._lease[2] <= self._now_ms():
+            return None
+        return self._lease[0]
+
+    def close(self) -> None:
+        """Nothing is held that would need letting go."""

@@ -1,0 +1,121 @@
+"""What every store can do. One suite of tests holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from schemas.model_log import Publish
+from schemas.positions import Marks, Position
+from schemas.user_state import UserState
+from serving.store.records import DeadLetter, ShardWrite
+
+KEPT_BASES = 3
+EVENTS_TOPIC = "events"
+DEAD_LETTERS_PER_SHARD = 10_000
+
+
+class Store(Protocol):
+    """Synchronous access to one model's state, safe to share between threads.
+
+    Every method raises ``StoreUnavailable`` where the store does not answer, and ``StoreError``
+    where it answers with a refusal. A call whose reply was lost may have been carried out.
+    """
+
+    def read_users(self, user_ids: Sequence[str]) -> dict[str, UserState]:
+        """Return the states of the users that have one, in one round trip."""
+        ...
+
+    def read_user(self, user_id: str) -> tuple[UserState | None, Marks]:
+        """Return a user's state and its shard's marks, read at the same instant."""
+        ...
+
+    def read_marks(self, shards: Sequence[str]) -> list[Marks]:
+        """Return the marks of each shard, empty where it has absorbed nothing."""
+        ...
+
+    def write_shards(self, writes: Sequence[ShardWrite]) -> None:
+        """Write each shard atomically, all of them in one round trip, every reply checked."""
+        ...
+
+    def append(self, publish: Publish) -> None:
+        """Append a publish to the model's log and move the low-water marks, atomically.
+
+        Raises
+        ------
+        StoreError
+            The log holds that version already: another flow publishes to the same model.
+        """
+        ...
+
+    def read_log(self, after_version: int, *, block_ms: int = 0, count: int = 100) -> list[Publish]:
+        """Return the publishes that follow a version, at most ``count``.
+
+        ``block_ms``: how long to wait for one where there is none; 0 does not wait. Stores may
+        return empty-handed earlier.
+        """
+        ...
+
+    def version(self) -> int:
+        """Return the newest version that was published, 0 where there is none."""
+        ...
+
+    def low_marks(self) -> Marks:
+        """Return the positions below which everything is in the published model."""
+        ...
+
+    def put_base(self, base: Publish) -> None:
+        """Keep a base snapshot; the newest three stay, and the log behind them is trimmed."""
+        ...
+
+    def newest_base(self) -> Publish | None:
+        """Return the base of the highest version, if there is one."""
+        ...
+
+    def append_events(self, events: Sequence[tuple[str, bytes]]) -> list[Position]:
+        """Append ``(event type, JSON payload)`` pairs to the event log: all of them or none."""
+        ...
+
+    def read_events(
+        self, from_offset: int, *, count: int, block_ms: int = 0
+    ) -> list[tuple[int, str, bytes]]:
+        """Return ``(offset, event type, payload)`` of events at or behind an offset, in order.
+
+        ``block_ms`` as in ``read_log``.
+        """
+        ...
+
+    def trim_events(self, below_offset: int) -> None:
+        """Drop the events below an offset."""
+        ...
+
+    def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:
+        """Return the newest dead letters, ordered by topic, partition and offset.
+
+        At most the newest 10,000 or so of each shard are kept.
+        """
+        ...
+
+    def acquire(self, owner: str, ttl_ms: int) -> str | None:
+        """Return the token of the model's lease, ``None`` where another owner holds it.
+
+        One flow at a time may write a model. An owner that comes back, after a crash say, takes
+        its own lease over, and its older token is worth nothing from then on.
+        """
+        ...
+
+    def renew(self, token: str, ttl_ms: int) -> bool:
+        """Prolong a lease; ``False`` where it has been lost."""
+        ...
+
+    def release(self, token: str) -> None:
+        """Give a lease back; nothing happens where it has been lost."""
+        ...
+
+    def lease_owner(self) -> str | None:
+        """Return who holds the lease, ``None`` where nobody does."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections. The store is not to be used after that."""
+        ...

@@ -1,0 +1,144 @@
+"""Commands to Redis and their replies: the one place where its errors become ours.
+
+Commands are packed and replies read on a pooled connection of redis-py directly: its pipelines
+convert the replies of MULTI before they can be checked, and retry writes that may have happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from schemas.errors import StoreError, StoreUnavailable
+
+Command = tuple[str | bytes | int, ...]
+_UNAVAILABLE = (BusyLoadingError, ClusterDownError, TryAgainError)
+
+
+class Wire:
+    """A pool of connections to one Redis, safe to share between threads.
+
+    Parameters
+    ----------
+    url
+        ``redis://``, ``rediss://`` or ``unix://``; a password in it is never repeated in errors.
+    timeout_s
+        After which a connection that is silent counts as lost. Nothing is ever sent twice.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._pool = redis.Redis.from_url(
+            url,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+        ).connection_pool
+        self.timeout_s = timeout_s
+        self.address = _address(self._pool.connection_kwargs)
+
+    def call(self, *command: str | bytes | int) -> Any:
+        """Return the reply to one command."""
+        return self.pipeline([command])[0]
+
+    def pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the reply to each command, all sent in one round trip.
+
+        Raises
+        ------
+        StoreUnavailable
+            Redis can't be reached, is silent for too long, or is still loading.
+        StoreError
+            A command was refused. The others were carried out all the same.
+        """
+        replies = self._exchange(commands)
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise self._ours(reply)
+        return replies
+
+    def transact(self, groups: Sequence[Sequence[Command]]) -> list[list[Any]]:
+        """Return the replies to each group's commands; each group is one MULTI/EXEC.
+
+        Raises
+        ------
+        StoreUnavailable, StoreError
+            As in ``pipeline``; where several things went wrong, the first that explains the rest.
+        """
+        commands: list[Command] = []
+        for group in groups:
+            commands += [("MULTI",), *group, ("EXEC",)]
+        replies = iter(self._exchange(commands))
+        results = []
+        for group in groups:
+            queued = [next(replies) for _ in range(len(group) + 1)]
+            executed = next(replies)
+            done = executed if isinstance(executed, list) else [executed]
+            for reply in (*queued, *done):
+                if isinstance(reply, RedisError):
+                    raise self._ours(reply)
+            if not isinstance(executed, list) or len(executed) != len(group):
+                raise StoreError(f"Redis at {self.address} answered EXEC with {executed!r:.80}")
+            results.append(executed)
+        return results
+
+    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """Send commands and read every reply; errors of single commands are among the replies."""
+        if not commands:
+            return []
+        try:
+            connection = self._pool.get_connection()
+        except (RedisError, OSError) as error:
+            raise self._ours(error) from error
+        complete = False
+        try:
+            connection.send_packed_command(connection.pack_commands(commands))
+            replies = [_reply(connection) for _ in commands]
+            complete = True
+            return replies
+        except (RedisError, OSError) as error:
+            raise self._ours(error) from error
+        finally:
+            if not complete:
+                connection.disconnect()
+            self._pool.release(connection)
+
+    def _ours(self, error: RedisError | OSError) -> StoreError:
+        words = f"Redis at {self.address}"
+        if isinstance(error, ReadOnlyError):
+            return StoreError(f"{words} is a read-only replica: name the primary ({error})")
+        if isinstance(error, OutOfMemoryError):
+            return StoreError(f"{words} is full: raise its maxmemory ({error})")
+        if isinstance(error, ResponseError) and not isinstance(error, _UNAVAILABLE):
+            return StoreError(f"{words} refused a command: {error}")
+        return StoreUnavailable(f"{words} does not answer: {error}; is it running?")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.disconnect()
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _address(options: dict[str, Any]) -> str:
+    if "path" in options:
+        return str(options["path"])
+    return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}/{options.get('db', 0)}"
