@@ -9,7 +9,10 @@ RillrecError
 ├── ModelError          a model can't be built from what is stored
 │   ├── ModelMissing        no model of that name has been published
 │   └── ModelLogBroken      a base or log entry is missing, or of an unknown kind
-└── NotYetAbsorbed      a request asked to wait for an event that is still on its way
+├── NotYetAbsorbed      a request asked to wait for an event that is still on its way
+├── CallFailed          the scorer answered a client's call with an error, or not at all
+├── ProcessFailed       a child process ended in a way that starting it again can't mend
+└── ExtraMissing        a command needs packages that the plain installation leaves out
 """
 
 from __future__ import annotations
@@ -80,3 +83,25 @@ class NotYetAbsorbed(RillrecError):
             f"everything below {reached} is; wait longer, or ask without 'after'"
         )
         self.topic, self.partition, self.wanted, self.reached = topic, partition, wanted, reached
+
+
+class CallFailed(RillrecError):
+    """The scorer answered a client's call with an error, or not at all.
+
+    Parameters
+    ----------
+    code
+        The name of the gRPC status, such as ``UNAVAILABLE``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ProcessFailed(RillrecError):
+    """A child process ended in a way that starting it again can't mend."""
+
+
+class ExtraMissing(RillrecError):
+    """A command needs packages that the plain installation leaves out."""

@@ -11,14 +11,23 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Scalar = str | int | float | bool
+Scalar = (
+    Annotated[str, Meta(max_length=1_024)]
+    | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    | float
+    | bool
+)
 Id = Annotated[
     str,
     Meta(min_length=1, max_length=256, description="non-empty, at most 256 bytes of UTF-8"),
 ]
 Kind = Annotated[str, Meta(min_length=1, max_length=64, description="an open set of names")]
 TimeMs = Annotated[int, Meta(description="milliseconds since 1970-01-01 UTC", ge=0, lt=2**53)]
-Context = Annotated[dict[str, Scalar], Meta(max_length=64)]
+Place = Annotated[int, Meta(ge=0, lt=2**31, description="a place in a slate, from 0")]
+Context = Annotated[
+    dict[Annotated[str, Meta(max_length=64)], Scalar],
+    Meta(max_length=64, description="at most 64 low-cardinality fields"),
+]
 
 MAX_ID_BYTES = 256
 DEFAULT_KIND_WEIGHTS: dict[str, float] = {
@@ -65,7 +74,7 @@ class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_ms: TimeMs
     session_id: Id | None = None
     request_id: Id | None = None
-    position: Annotated[int, Meta(ge=0)] | None = None
+    position: Place | None = None
     value: float | None = None
     context: Context = {}
 
@@ -75,17 +84,22 @@ class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
         check_id("item_id", self.item_id)
         if self.session_id is not None:
             check_id("session_id", self.session_id)
+        if self.request_id is not None:
+            check_id("request_id", self.request_id)
 
 
 class ShownItem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One item of a slate, as it was served."""
 
     item_id: Id
-    position: Annotated[int, Meta(ge=0)]
+    position: Place
     score: float
     propensity: Annotated[float, Meta(gt=0, le=1)] = 1.0
     sources: tuple[str, ...] = ()
     features: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_id("item_id", self.item_id)
 
 
 class Impression(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,7 +109,7 @@ class Impression(Struct, frozen=True, kw_only=True, omit_defaults=True):
     user_id: Id
     time_ms: TimeMs
     items: tuple[ShownItem, ...]
-    model_version: int = 0
+    model_version: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     variant: str = "default"
 
     def __post_init__(self) -> None:
@@ -104,7 +118,7 @@ class Impression(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ItemUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The catalogue's newest word on an item, or its deletion. Later updates replace earlier ones."""
+    """The catalogue's newest word on an item, or its deletion. Later ones replace earlier ones."""
 
     item_id: Id
     time_ms: TimeMs | None = None
@@ -122,6 +136,8 @@ class ItemUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         check_id("item_id", self.item_id)
+        if self.seller_id is not None:
+            check_id("seller_id", self.seller_id)
 
 
 class Forget(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,12 +7,12 @@ transaction.
 ========================================  ======  ==================================================
 key                                       type    holds
 ========================================  ======  ==================================================
-``rillrec:{NAME:sNN}:user:USER``          string  one user's state, msgpack; TTL `user_ttl_s`
+``rillrec:{NAME:sNN}:user:USER``          string  one user's state; TTL `user_ttl_s`
 ``rillrec:{NAME:sNN}:marks``              string  the shard's absorbed positions, msgpack
-``rillrec:{NAME:sNN}:dead``               stream  refused events: type, reason, original bytes, place
+``rillrec:{NAME:sNN}:dead``               stream  refused events: reason, original bytes, place
 ``rillrec:{NAME}:events``                 stream  the embedded event log, fed by ``Track``
 ``rillrec:{NAME}:log``                    stream  the model's log: one message per publish
-``rillrec:{NAME}:base:VERSION``           string  a base snapshot, as of one version; the newest three
+``rillrec:{NAME}:base:VERSION``           string  a base snapshot of one version; the newest three
 ``rillrec:{NAME}:bases``                  zset    versions of the kept bases
 ``rillrec:{NAME}:low``                    string  low-water marks: below them all is published
 ``rillrec:{NAME}:owner``                  string  the lease of the one flow that may write the model

@@ -109,6 +109,11 @@ class Publish(Struct, frozen=True, array_like=True):
     entries: tuple[Entry, ...]
 
 
+def is_base(publish: Publish) -> bool:
+    """Return whether a publish is a base snapshot rather than a message of the log."""
+    return bool(publish.entries) and isinstance(publish.entries[0], Configure)
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Publish)
 

@@ -7,19 +7,32 @@ take one more level: ``RILLREC_STREAM__KIND_WEIGHTS__CLICK=1.5``.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.events import DEFAULT_KIND_WEIGHTS
 from schemas.keys import Keys
+from schemas.model_config import ModelConfig
 from schemas.user_state import StreamRules
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Weight = Annotated[float, Field(ge=0, le=1_000)]
-Scalar = bool | int | float | str
+Hyper = bool | int | float | str | list[float]
+
+
+def _model_config(hyper: dict[str, Hyper]) -> dict[str, Hyper]:
+    """Refuse what ``ModelConfig`` does not know or allow."""
+    for name in hyper:
+        if name not in ModelConfig.__struct_fields__:
+            close = get_close_matches(name, ModelConfig.__struct_fields__, n=1, cutoff=0.0)
+            raise ValueError(f"no hyper-parameter is called {name!r}; did you mean {close[0]!r}?")
+    msgspec.convert(hyper, ModelConfig)
+    return hyper
 
 
 def _usable_name(name: str) -> str:
@@ -139,11 +152,15 @@ class ModelSettings(Section):
         description="Prefix of every Redis key of this model: letters, digits, '-' and '_', at "
         "most 64. Two models of different names share a Redis without touching each other.",
     )
-    hyper: dict[str, Scalar] = Field(
+    hyper: Annotated[dict[str, Hyper], AfterValidator(_model_config)] = Field(
         default={},
-        description="Hyper-parameters, handed to the model's constructor as they are, which "
-        "knows their names and bounds. The same table must be given to the flow and the scorer.",
+        description="Hyper-parameters by the names of `ModelConfig`, which documents them and "
+        "their bounds. They fix a new model's shapes; a published one keeps those it has.",
     )
+
+    def config(self) -> ModelConfig:
+        """Return the hyper-parameters as the model takes them."""
+        return msgspec.convert(self.hyper, ModelConfig)
 
 
 class ServeSettings(Section):

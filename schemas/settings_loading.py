@@ -210,8 +210,8 @@ def _explain(error: ValidationError, where: _Whereabouts) -> Iterator[str]:
         message = (
             problem["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
         )
-        if names[:2] == ["model", "hyper"]:
-            message = "it must be a number, a truth value or text"
+        if names[2:] and names[:2] == ["model", "hyper"]:
+            message = "it must be a number, a truth value, text or a list of numbers"
         yield f"{where.of(names)} is {value}: {message}"
 
 

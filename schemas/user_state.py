@@ -23,7 +23,7 @@ class Visit(Struct, frozen=True, array_like=True):
 
 
 class Session(Struct, frozen=True, array_like=True):
-    """A session that may still go on. ``key`` is the producer's id, or ``""`` for one cut by gaps."""
+    """A session that may go on. ``key`` is the producer's id, or ``""`` for one cut by gaps."""
 
     key: str
     ordinal: int
