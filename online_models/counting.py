@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -58,7 +59,12 @@ def count(
     )
 
 
-_jit: Any = numba.njit(cache=True, nogil=True)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _jit(function: _Function) -> _Function:
+    compiled: Any = numba.njit(cache=True, nogil=True)(function)
+    return cast(_Function, compiled)
 
 
 @_jit

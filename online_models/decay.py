@@ -34,12 +34,10 @@ class Landmarks:
     half_lives_ms
         One for each channel, positive; ``FOREVER`` does not decay.
     tables
-        The tables whose last dimension holds these channels, ``repeats`` times over.
+        The tables whose last dimension holds these channels, once or several times over.
     """
 
-    def __init__(
-        self, name: str, half_lives_ms: Sequence[float], tables: Sequence[Table], *, repeats: int = 1
-    ) -> None:
+    def __init__(self, name: str, half_lives_ms: Sequence[float], tables: Sequence[Table]) -> None:
         if not half_lives_ms or min(half_lives_ms) <= 0:
             raise ValueError(f"half_lives_ms is {half_lives_ms}, each must be positive")
         self.half_lives_ms = np.asarray(half_lives_ms, dtype=np.float64)
@@ -47,14 +45,14 @@ class Landmarks:
             f"{name}.landmarks", (len(half_lives_ms),), dtype=np.float64, fill=-1.0, by_row=False
         )
         self._decaying = tuple(tables)
-        self._repeats = repeats
 
     def due(self, time_ms: float) -> bool:
         """Return whether the landmarks must move before an event of this time is counted."""
-        landmarks = self.table.array
-        if landmarks[0] < 0:
-            return True
-        return bool(((time_ms - landmarks) / self.half_lives_ms).max() > MAX_EXPONENT)
+        return bool(self.table.array[0] < 0 or time_ms > self.due_at_ms())
+
+    def due_at_ms(self) -> float:
+        """Return the event time from which on the landmarks must move."""
+        return float((self.table.array + MAX_EXPONENT * self.half_lives_ms).min())
 
     def move(self, time_ms: float) -> list[Scale]:
         """Move what is due to about ``time_ms`` and return the scalings, already applied."""

@@ -10,6 +10,9 @@ from online_models.tables import Table
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
+RECENT = 8_192
+"""How many of the last positives are kept to draw negatives from."""
+
 
 class Encoder:
     """Reads a unit's last items into a query vector; items answer with an output vector and a bias.
@@ -31,10 +34,20 @@ class Encoder:
         self.input = Table("encoder.input", (dimensions,))
         self.output = Table("encoder.output", (dimensions + 1,))
         self.positions = Table("encoder.positions", (window,), by_row=False)
-        if not self.positions.array.any():
-            self.positions.array[:] = -0.3 * np.arange(window)
+        self.positions.array[:] = -0.3 * np.arange(window)
         self.positions.mark_all()
-        self.tables = (self.input, self.output, self.positions)
+        self.input_energy = Table("encoder.input_energy", (), learner_only=True)
+        self.output_energy = Table("encoder.output_energy", (), learner_only=True)
+        self.position_energy = Table(
+            "encoder.position_energy", (window,), by_row=False, learner_only=True
+        )
+        self.recent = Table(
+            "encoder.recent", (RECENT,), dtype=np.int64, fill=-1, by_row=False, learner_only=True
+        )
+        self.tables = (
+            *(self.input, self.output, self.positions, self.recent),
+            *(self.input_energy, self.output_energy, self.position_energy),
+        )
 
     def query(self, history: Rows) -> Floats:
         """Return the query vector of a history, rows newest first, of shape ``(dimensions + 1,)``.
@@ -52,3 +65,15 @@ class Encoder:
     def scores(self, query: Floats, rows: Rows) -> Floats:
         """Return the scores of rows, of shape ``(rows,)``."""
         return self.output.array[rows] @ query
+
+    def forget(self, rows: Rows) -> None:
+        """Draw evicted rows as negatives no more."""
+        recent = self.recent.array
+        recent[np.isin(recent, rows)] = -1
+
+    def welcome(self, row: int, generator: np.random.Generator) -> None:
+        """Give a new item small random vectors."""
+        scale = np.float32(0.5 / np.sqrt(self.dimensions))
+        draws = generator.standard_normal((2, self.dimensions), dtype=np.float32) * scale
+        self.input.array[row], self.output.array[row, :-1] = draws
+        self.input.dirty[row] = self.output.dirty[row] = True

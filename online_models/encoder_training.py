@@ -15,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from online_models.encoder import Encoder
+from online_models.encoder import RECENT, Encoder
 from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-RECENT = 8_192
 
 
 class EncoderTrainer:
@@ -55,32 +54,16 @@ class EncoderTrainer:
         self.encoder, self.seed = encoder, seed
         self.negatives, self.uniform_share = negatives, uniform_share
         self.learning_rate = learning_rate
-        self.input_energy = Table("encoder.input_energy", (), learner_only=True)
-        self.output_energy = Table("encoder.output_energy", (), learner_only=True)
-        self.position_energy = Table(
-            "encoder.position_energy", (encoder.window,), by_row=False, learner_only=True
-        )
-        self.recent = Table(
-            "encoder.recent", (RECENT,), dtype=np.int64, fill=-1, by_row=False, learner_only=True
-        )
-        self.tables = (self.input_energy, self.output_energy, self.position_energy, self.recent)
-
-    def admit(self, row: int, generator: np.random.Generator) -> None:
-        """Give a new item's row small random vectors."""
-        encoder = self.encoder
-        scale = 0.5 / np.sqrt(encoder.dimensions)
-        draws = generator.standard_normal((2, encoder.dimensions), dtype=np.float32) * scale
-        encoder.input.array[row] = draws[0]
-        encoder.output.array[row, :-1] = draws[1]
-        encoder.input.dirty[row] = encoder.output.dirty[row] = True
 
     def remember(self, targets: Rows, trained: int) -> None:
         """Note positives as the recent ones to draw from; ``trained`` came before them."""
         places = (trained + np.arange(len(targets))) % RECENT
-        self.recent.array[places] = targets
-        self.recent.dirty[places] = True
+        self.encoder.recent.array[places] = targets
+        self.encoder.recent.dirty[places] = True
 
-    def learn(self, targets: Rows, histories: Rows, weights: Floats, *, size: int, step: int) -> float:
+    def learn(
+        self, targets: Rows, histories: Rows, weights: Floats, *, size: int, step: int
+    ) -> float:
         """Take one step; return the mean loss before it, in nats.
 
         Parameters
@@ -117,15 +100,15 @@ class EncoderTrainer:
         share = torch.from_numpy(weights)
         (losses * share).sum().backward()
 
-        self._step(encoder.input, self.input_energy, inputs, rows_in)
-        self._step(encoder.output, self.output_energy, candidates, rows_out)
+        self._step(encoder.input, encoder.input_energy, inputs, rows_in)
+        self._step(encoder.output, encoder.output_energy, candidates, rows_out)
         self._step_positions(positions)
         return float(losses.detach().mean())
 
     def _candidates(self, targets: Rows, size: int, step: int) -> tuple[Rows, Floats]:
         """Return candidate rows in rising order and the log of their expected occurrences."""
         generator = np.random.default_rng([self.seed, step])
-        recent = self.recent.array[self.recent.array >= 0]
+        recent = self.encoder.recent.array[self.encoder.recent.array >= 0]
         uniform = int(self.negatives * self.uniform_share)
         popular = self.negatives - uniform if len(recent) else 0
         drawn = recent[generator.integers(0, len(recent), popular)] if popular else targets
@@ -148,11 +131,11 @@ class EncoderTrainer:
     def _step_positions(self, leaf: torch.Tensor) -> None:
         assert leaf.grad is not None
         gradient = leaf.grad.numpy()
-        self.position_energy.array += np.square(gradient)
-        rate = self.learning_rate / np.sqrt(self.position_energy.array + np.float32(1e-8))
+        self.encoder.position_energy.array += np.square(gradient)
+        rate = self.learning_rate / np.sqrt(self.encoder.position_energy.array + np.float32(1e-8))
         self.encoder.positions.array -= rate * gradient
         self.encoder.positions.mark_all()
-        self.position_energy.mark_all()
+        self.encoder.position_energy.mark_all()
 
 
 def _leaf(values: npt.NDArray[np.float32]) -> torch.Tensor:

@@ -128,4 +128,5 @@ def _largest(scores: Floats, count: int) -> Rows:
 
 def _cosines(one: Floats, other: Floats) -> Floats:
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return np.einsum("nd,nd->n", one, other) / np.maximum(norms, np.float32(1e-12))
+    cosines: Floats = np.einsum("nd,nd->n", one, other) / np.maximum(norms, np.float32(1e-12))
+    return cosines

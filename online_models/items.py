@@ -57,11 +57,6 @@ class ItemTable:
         return len(self._rows)
 
     @property
-    def full(self) -> bool:
-        """Whether the next new item needs an eviction first."""
-        return len(self._rows) >= self.capacity
-
-    @property
     def has_gaps(self) -> bool:
         """Whether rows below ``size`` are unused, or hold items that must not be served."""
         return bool(self._free) or not bool(self.servable[: self.size].all())
@@ -96,17 +91,15 @@ class ItemTable:
             self._changed_waiting.add(dropped)
         return False
 
-    def next_rows(self, count: int) -> list[int]:
-        """Return the rows that the next new items get."""
-        reused = self._free[-count:][::-1]
-        return reused + [self.size + i for i in range(count - len(reused))]
+    def next_row(self) -> int:
+        """Return the row that the next new item gets: a freed one, or a new one."""
+        return self._free[-1] if self._free else self.size
 
-    def stalest(self, *, now_free: int | None = None) -> npt.NDArray[np.int64]:
+    def stalest(self, *, at_least: int = 1) -> npt.NDArray[np.int64]:
         """Return the rows to evict: 1 % of the capacity, those not seen for longest."""
         rows = np.fromiter(self._rows.values(), dtype=np.int64, count=len(self._rows))
-        count = now_free or max(1, self.capacity // 100)
         order = np.lexsort((rows, self.last_seen_ms.array[rows]))
-        return np.sort(rows[order[:count]])
+        return np.sort(rows[order[: max(at_least, self.capacity // 100)]])
 
     def apply(self, entry: Admit | Evict | Describe | Sightings) -> None:
         """Take an entry over; rows' tables are reset by their owner."""
@@ -140,12 +133,12 @@ class ItemTable:
     def _admit(self, entry: Admit) -> None:
         for row, item_id in zip(entry.rows, entry.item_ids, strict=True):
             if row >= self.size:
-                self._free += range(self.size, row)
+                self._free += range(self.size, row + 1)
                 self._ids += [None] * (row + 1 - self.size)
                 self.size = row + 1
-            elif row in self._free[-1:]:
+            if self._free and row == self._free[-1]:
                 self._free.pop()
-            elif self._ids[row] is None:
+            elif row in self._free:
                 self._free.remove(row)
             self._rows[item_id], self._ids[row] = row, item_id
             self._make_room(self.size)
@@ -153,7 +146,7 @@ class ItemTable:
 
     def _make_room(self, rows: int) -> None:
         if rows > len(self.servable):
-            more = np.zeros(max(1024, rows) , dtype=bool)
+            more = np.zeros(max(1_024, rows), dtype=bool)
             self.servable = np.concatenate([self.servable, more])
 
     def _evict(self, rows: Sequence[int]) -> None:
@@ -169,6 +162,8 @@ class ItemTable:
         for update in updates:
             self.catalogue.pop(update.item_id, None)
             self.catalogue[update.item_id] = update
+            if len(self.catalogue) > 2 * self.capacity:
+                del self.catalogue[next(iter(self.catalogue))]
             row = self.row_of(update.item_id)
             if row != UNKNOWN:
                 self.servable[row] = self._may_be_served(update.item_id)

@@ -70,4 +70,5 @@ class Popularity:
     def shares(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Return each row's share of all events on each horizon, of shape ``(rows, horizons)``."""
         totals = np.maximum(self.totals.array[0], np.float32(1e-30))
-        return self.counts.array[rows] / totals
+        shares: npt.NDArray[np.float32] = self.counts.array[rows] / totals
+        return shares

@@ -37,7 +37,9 @@ class Ranker:
         self.norms.array[1] = 1.0
         self.parameters.mark_all()
         self.norms.mark_all()
-        self.tables = (self.parameters, self.norms)
+        self.moments = Table("ranker.moments", (2, size), by_row=False, learner_only=True)
+        self.steps = Table("ranker.steps", (1,), dtype=np.int64, by_row=False, learner_only=True)
+        self.tables = (self.parameters, self.norms, self.moments, self.steps)
 
     def parts(self, flat: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return views of a flat vector: linear, hidden weights, hidden biases, output weights."""
@@ -48,10 +50,12 @@ class Ranker:
     def standardise(self, features: Floats) -> Floats:
         """Return features less their mean, over their deviation, within ±6."""
         mean, variance = self.norms.array
-        return np.clip((features - mean) / np.sqrt(variance + np.float32(1e-6)), -6, 6)
+        z: Floats = np.clip((features - mean) / np.sqrt(variance + np.float32(1e-6)), -6, 6)
+        return z
 
     def scores(self, features: Floats) -> Floats:
         """Return the scores of candidates, of shape ``(candidates,)``; pure."""
         z = self.standardise(features)
         linear, weights, biases, out = self.parts(self.parameters.array)
-        return z @ linear + np.maximum(z @ weights + biases, 0) @ out
+        scores: Floats = z @ linear + np.maximum(z @ weights + biases, 0) @ out
+        return scores

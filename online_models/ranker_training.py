@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.ranker import Ranker
-from online_models.tables import Table
 
 Floats = npt.NDArray[np.float32]
 BETA_1, BETA_2 = 0.9, 0.999
@@ -38,10 +37,6 @@ class RankerTrainer:
         self, ranker: Ranker, *, learning_rate: float = 1e-3, slowest_norm: float = 1e-3
     ) -> None:
         self.ranker, self.learning_rate, self.slowest_norm = ranker, learning_rate, slowest_norm
-        size = len(ranker.parameters.array)
-        self.moments = Table("ranker.moments", (2, size), by_row=False, learner_only=True)
-        self.steps = Table("ranker.steps", (1,), dtype=np.int64, by_row=False, learner_only=True)
-        self.tables = (self.moments, self.steps)
 
     def learn(self, lists: Sequence[tuple[Floats, int]], weights: Floats) -> float:
         """Take one step over lists of (features, place of the chosen); return the mean loss."""
@@ -49,8 +44,8 @@ class RankerTrainer:
         lengths = np.array([len(one) for one, _ in lists])
         starts = np.cumsum(lengths) - lengths
         chosen = starts + np.array([place for _, place in lists])
-        self.steps.array[0] += 1
-        self.steps.mark_all()
+        self.ranker.steps.array[0] += 1
+        self.ranker.steps.mark_all()
         self._observe(features)
         z = self.ranker.standardise(features)
         linear, hidden, biases, out = self.ranker.parts(self.ranker.parameters.array)
@@ -69,11 +64,10 @@ class RankerTrainer:
     def _observe(self, features: Floats) -> None:
         """Move the running mean and variance towards these features'."""
         norms = self.ranker.norms.array
-        share = np.float32(max(1 / int(self.steps.array[0]), self.slowest_norm))
-        mean = features.mean(axis=0)
+        share = np.float32(max(1 / int(self.ranker.steps.array[0]), self.slowest_norm))
+        norms[0] += share * (features.mean(axis=0) - norms[0])
         spread = np.square(features - norms[0]).mean(axis=0)
-        norms[1] = (1 - share) * norms[1] + share * spread
-        norms[0] += share * (mean - norms[0])
+        norms[1] += share * (spread - norms[1])
         self.ranker.norms.mark_all()
 
     def _adam(self, z: Floats, active: Floats, error: Floats, out: Floats) -> None:
@@ -84,12 +78,12 @@ class RankerTrainer:
         inner = np.outer(error, out) * (active > 0)  # (candidates, hidden)
         hidden[:] = z.T @ inner
         biases[:] = inner.sum(axis=0)
-        first, second = self.moments.array
+        first, second = self.ranker.moments.array
         first += (1 - BETA_1) * (gradient - first)
         second += (1 - BETA_2) * (np.square(gradient) - second)
-        step = int(self.steps.array[0])
+        step = int(self.ranker.steps.array[0])
         corrected = first / np.float32(1 - BETA_1**step)
         deviation = np.sqrt(second / np.float32(1 - BETA_2**step)) + np.float32(1e-8)
         self.ranker.parameters.array -= np.float32(self.learning_rate) * corrected / deviation
         self.ranker.parameters.mark_all()
-        self.moments.mark_all()
+        self.ranker.moments.mark_all()

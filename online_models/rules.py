@@ -28,7 +28,7 @@ class Rules:
     are divided by its total, plus one fresh event, to the power ``norm``, so that neither frequent
     items nor items seen once take over.
 
-    Channels are ordered ``forward × half-lives, backward × half-lives``.
+    Channels are ordered ``forward half-lives, backward half-lives``.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Rules:
         """
         history = history[: self.scoring_window]
         ids = self.ids.array[history]
-        fresh = np.tile(self.landmarks.increments(np.float64([now_ms]))[0], 2)
+        fresh = np.tile(self.landmarks.increments(np.array([now_ms]))[0], 2)
         norms = (self.totals.array[history] / fresh + 1.0) ** -self.norm / fresh
         norms *= self._position_weights[: len(history), None]
         known = ids >= 0
@@ -93,7 +93,8 @@ class Rules:
 
     def blend(self, scores: Floats) -> Floats:
         """Return one score of the rules alone for each row of ``(n, channels)``."""
-        return scores @ self._mix
+        blended: Floats = scores @ self._mix
+        return blended
 
     def forget(self, rows: Rows) -> None:
         """Drop evicted rows from all lists."""

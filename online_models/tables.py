@@ -77,22 +77,31 @@ class Table:
         self.dirty.reshape(-1)[index] = False
 
     def snapshot(self, rows: int) -> Iterator[Put]:
-        """Yield every cell of the first rows that differs from its fill value."""
-        part = self.array[:rows] if self.by_row else self.array
-        cells = part.reshape((-1, *self._cell))
+        """Yield what differs from the fill value in the first rows; dense tables whole."""
+        if not self.by_row:
+            yield from self._puts(np.arange(self.dirty.size))
+            return
+        cells = self.array[:rows].reshape((-1, *self._cell))
         differs = cells != self.fill
         if differs.ndim > 1:
             differs = differs.reshape(len(cells), -1).any(axis=1)
         yield from self._puts(np.flatnonzero(differs))
 
-    def put(self, entry: Put) -> None:
-        """Take over absolute values. Raises ``ValueError`` where they do not fit the table."""
+    def put(self, entry: Put) -> npt.NDArray[np.int64]:
+        """Take over absolute values; return the cells, flat.
+
+        Raises
+        ------
+        ValueError
+            The entry does not fit the table.
+        """
         index = np.frombuffer(entry.index, dtype="<i8")
         values = np.frombuffer(entry.values, dtype=self.array.dtype)
         cells = self.array.reshape((-1, *self._cell))
         if len(index) and int(index.max()) >= len(cells):
             raise ValueError(f"table {self.name} has {len(cells)} cells, entry names more")
         cells[index] = values.reshape((len(index), *self._cell))
+        return index.astype(np.int64)
 
     def _puts(self, index: npt.NDArray[np.int64]) -> Iterator[Put]:
         cells = self.array.reshape((-1, *self._cell))

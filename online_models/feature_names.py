@@ -1,0 +1,41 @@
+"""The ranker's features by name, and how much each is trusted before anything was learnt."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.model_config import ModelConfig
+
+OTHERS = (
+    "encoder",
+    "encoder_below_best",
+    "recency_in_unit",
+    "times_in_unit",
+    "is_newest",
+    "by_rules",
+    "unit_length",
+    "distinct_share",
+    "age_hours",
+)
+
+
+def feature_names(config: ModelConfig) -> tuple[str, ...]:
+    """Return the names of a model's features, in the order of the table that ``features`` fills."""
+    ages = range(len(config.rule_half_lives_ms))
+    sides = [f"{side}_{age}" for side in ("follows", "precedes") for age in ages]
+    return (
+        *(f"rules_{name}" for name in sides),
+        *(f"newest_rules_{name}" for name in sides),
+        *(f"popularity_{age}" for age in range(len(config.popularity_half_lives_ms))),
+        *OTHERS,
+    )
+
+
+def prior(config: ModelConfig) -> npt.NDArray[np.float32]:
+    """Return the linear weights with which ranking starts."""
+    trust = {"rules_follows": 0.1, "newest_rules_follows": 0.1, "popularity": 0.05}
+    names = feature_names(config)
+    weights = [trust.get(name.rpartition("_")[0], 0.0) for name in names]
+    weights[names.index("encoder")] = 0.1
+    return np.array(weights, dtype=np.float32)

@@ -1,0 +1,46 @@
+"""What the ranker sees of a candidate; ``feature_names`` has the names, in the same order."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.retrieval import Candidates
+from online_models.state import ModelState
+
+Floats = npt.NDArray[np.float32]
+HOUR_MS = 3_600_000.0
+
+
+def features(state: ModelState, candidates: Candidates) -> Floats:
+    """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
+    rows, history = candidates.rows, candidates.history
+    channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
+    table = np.empty((len(rows), 2 * channels + horizons + 9), dtype=np.float32)
+    table[:, :channels] = np.log(candidates.rules + np.float32(1e-2))
+    table[:, channels : 2 * channels] = np.log(candidates.last_rules + np.float32(1e-2))
+    at = 2 * channels + horizons
+    table[:, 2 * channels : at] = np.log(candidates.shares + np.float32(1e-6))
+    encoded = candidates.own["encoder"]
+    recency = candidates.own["session"]
+    table[:, at] = encoded
+    table[:, at + 1] = encoded - (encoded.max() if len(encoded) else 0)
+    table[:, at + 2] = recency
+    table[:, at + 3] = _times(candidates)
+    table[:, at + 4] = recency == 1
+    table[:, at + 5] = candidates.rules.any(axis=1)
+    table[:, at + 6] = np.log1p(np.float32(len(history)))
+    table[:, at + 7] = len(np.unique(history)) / max(1, len(history))
+    age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
+    table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
+    return table
+
+
+def _times(candidates: Candidates) -> Floats:
+    counts = np.zeros(len(candidates.rows), dtype=np.float32)
+    distinct, times = np.unique(candidates.history, return_counts=True)
+    places = np.searchsorted(candidates.rows, distinct)
+    for place, row, count in zip(places, distinct, times, strict=True):
+        if place < len(counts) and candidates.rows[place] == row:
+            counts[place] = np.log1p(count)
+    return counts

@@ -1,0 +1,200 @@
+"""The learner: examples in, log entries out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+from zlib import crc32
+
+import msgspec
+
+from online_models.index_upkeep import IndexUpkeep
+from online_models.micro_batch import MicroBatch
+from online_models.recommender import Ranking, Recommender
+from online_models.state import ModelState
+from online_models.training import Training
+from schemas.events import ItemUpdate
+from schemas.examples import Example
+from schemas.model_log import Describe, Entry, Publish, Put
+from schemas.positions import Marks, advance, mark_of
+
+
+class Observer(Protocol):
+    """Sees rankings before their events are learnt, to measure."""
+
+    def wants(self, example: Example) -> bool:
+        """Return whether the ranking of this example is to be shown. Called once, in order."""
+
+    def observe(self, example: Example, ranking: Ranking) -> None:
+        """Take a ranking in, as it stood just before the event."""
+
+
+class Learner:
+    """Absorbs examples in source order and tells what it learnt as entries with absolute values.
+
+    Counting models absorb every event at once; the encoder and the ranker learn at the end of a
+    micro-batch, which is cut by count, however the examples arrive. Publishes are cut only there,
+    so that one mark per source tells what is contained: a publish holds whole micro-batches.
+
+    The ranker learns from the lists of a stable sample of units: all of them while the stream is
+    young, later one in ``lists_every``.
+
+    Parameters
+    ----------
+    state
+        Owned and written in place. To go on with a stored model, load it before.
+    micro_batch
+        Examples a step. Smaller ones learn more from each, and cost more.
+    lists_every, all_lists_until
+        The ranker's sample, and the trained events until which it takes all.
+    publish_interval_ms
+        The least time between publishes; ``None`` publishes only when ``collect`` is called.
+    base_growth
+        A base is due when the log since the last one is so many times its size.
+    background
+        Rebuild the index's graph on a thread; replay does it in line, to be repeatable.
+    """
+
+    def __init__(
+        self,
+        state: ModelState,
+        recommender: Recommender | None = None,
+        *,
+        observer: Observer | None = None,
+        micro_batch: int = 64,
+        lists_every: int = 5,
+        all_lists_until: int = 50_000,
+        publish_interval_ms: int | None = 250,
+        base_growth: float = 4.0,
+        background: bool = False,
+    ) -> None:
+        if micro_batch < 1:
+            raise ValueError(f"micro_batch is {micro_batch}, it must be at least 1")
+        if lists_every < 1:
+            raise ValueError(f"lists_every is {lists_every}, it must be at least 1")
+        self.state = state
+        self.recommender = recommender or Recommender(state)
+        self.observer = observer
+        self.lists_every, self.all_lists_until = lists_every, all_lists_until
+        self.publish_interval_ms, self.base_growth = publish_interval_ms, base_growth
+        self._batch = MicroBatch(state, micro_batch)
+        self._training = Training(state)
+        self._upkeep = IndexUpkeep(state, background=background)
+        self._marks: Marks = {t: dict(parts) for t, parts in state.progress.marks.items()}
+        self._entries: list[Entry] = []
+        self._published_ms = 0
+        self._log_bytes, self._base_bytes = 0, 0
+
+    @property
+    def pending(self) -> int:
+        """Examples that wait for their micro-batch to be full."""
+        return len(self._batch)
+
+    def learn_many(
+        self,
+        examples: Sequence[Example],
+        *,
+        topic: str = "",
+        partition: int = 0,
+        until: int | None = None,
+        now_ms: int = 0,
+        updates: Sequence[tuple[int, ItemUpdate]] = (),
+    ) -> list[Publish]:
+        """Absorb a run of one source, and return what was cut meanwhile.
+
+        Parameters
+        ----------
+        examples, updates
+            In rising order of offsets. What lies below the source's mark is contained already.
+        until
+            The first offset after the run; the last example's plus 1 where not given.
+        now_ms
+            The present, on any clock: it only times publishes.
+        """
+        publishes: list[Publish] = []
+        start = mark_of(self._marks, topic, partition)
+        waiting = [update for update in updates if update[0] >= start]
+        for example in examples:
+            if example.offset < start:
+                continue
+            while waiting and waiting[0][0] < example.offset:
+                self._describe(waiting.pop(0)[1])
+            self._absorb(example)
+            advance(self._marks, topic, partition, example.offset + 1)
+            if self._batch.full:
+                publishes += self.close_micro_batch(now_ms)
+        for _, update in waiting:
+            self._describe(update)
+        if until is not None:
+            advance(self._marks, topic, partition, until)
+        if not self.pending and self._due(now_ms) and self._marks != self.state.progress.marks:
+            publishes += self.collect(now_ms)
+        return publishes
+
+    def close_micro_batch(self, now_ms: int = 0) -> list[Publish]:
+        """Train on the examples that wait, however few, and publish where that is due."""
+        if self.pending:
+            self._batch.count()
+            self._entries += self._training.step(self._batch)
+            self._entries += self._upkeep.check()
+            self._batch.clear()
+        return self.collect(now_ms) if self._due(now_ms) else []
+
+    def collect(self, now_ms: int = 0) -> list[Publish]:
+        """Return all that changed since the last publish, after a base where one is due.
+
+        Raises
+        ------
+        ValueError
+            A micro-batch is open: close it first.
+        """
+        if self.pending:
+            raise ValueError(f"{self.pending} examples wait: close the micro-batch before")
+        entries = (*self._entries, *self.state.collect())
+        self._entries, self._published_ms = [], now_ms
+        marks = {topic: dict(parts) for topic, parts in self._marks.items()}
+        version = self.state.progress.version + 1
+        self.state.progress = msgspec.structs.replace(
+            self.state.progress, version=version, marks=marks
+        )
+        publish = Publish(self.state.progress, entries)
+        return [*self._base(publish), publish]
+
+    def _base(self, publish: Publish) -> list[Publish]:
+        self._log_bytes += _size(publish)
+        if self._base_bytes and self._log_bytes < self.base_growth * self._base_bytes:
+            return []
+        base = self.state.snapshot()
+        self._base_bytes, self._log_bytes = max(_size(base), 2**20), 0
+        return [base]
+
+    def _due(self, now_ms: int) -> bool:
+        interval = self.publish_interval_ms
+        return interval is not None and now_ms - self._published_ms >= interval
+
+    def _describe(self, update: ItemUpdate) -> None:
+        entry = Describe((update,))
+        self.state.apply(entry)
+        self._entries.append(entry)
+
+    def _absorb(self, example: Example) -> None:
+        self._batch.tick(example.time_ms)
+        wanted = self.observer is not None and self.observer.wants(example)
+        listed = example.weight > 0 and bool(example.query.history) and self._samples(example)
+        ranking = None
+        if wanted or listed:
+            self._batch.count()
+            ranking = self.recommender.rank(example.query)
+        if wanted and ranking is not None and self.observer is not None:
+            self.observer.observe(example, ranking)
+        if example.weight > 0:
+            self._entries += self._batch.add(example, ranking if listed else None)
+
+    def _samples(self, example: Example) -> bool:
+        if self.state.progress.trained < self.all_lists_until:
+            return True
+        return crc32(example.query.unit_key.encode()) % self.lists_every == 0
+
+
+def _size(publish: Publish) -> int:
+    return sum(len(e.values) + len(e.index) for e in publish.entries if isinstance(e, Put))

@@ -1,0 +1,137 @@
+"""A micro-batch under way: rows and times of its examples, counted as soon as anybody asks."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from online_models.counting import count
+from online_models.decay import Landmarks, StreamClock
+from online_models.items import UNKNOWN
+from online_models.recommender import Ranking
+from online_models.state import ModelState
+from schemas.examples import Example
+from schemas.model_log import Admit, Entry
+
+Floats = npt.NDArray[np.float32]
+
+
+class MicroBatch:
+    """Collects examples as arrays of rows.
+
+    Parameters
+    ----------
+    state
+        Items are admitted and counted there.
+    size
+        Examples that make it full.
+    """
+
+    def __init__(self, state: ModelState, size: int) -> None:
+        self.state, self.size = state, size
+        self.clock = StreamClock(state.progress.time_ms)
+        self.targets = np.full(size, UNKNOWN, dtype=np.int64)
+        self.histories = np.full((size, state.config.learning_window), UNKNOWN, dtype=np.int64)
+        self.weights = np.zeros(size, dtype=np.float32)
+        self.lists: list[tuple[Floats, int]] = []
+        self.list_weights: list[float] = []
+        self._times_ms = np.zeros(size, dtype=np.float64)
+        self._filled = self._counted = 0
+        self._now_ms = self.clock.now_ms
+        self._move_at_ms = 0.0
+
+    def __len__(self) -> int:
+        return self._filled
+
+    @property
+    def full(self) -> bool:
+        return self._filled == self.size
+
+    def clear(self) -> None:
+        """Begin the next one."""
+        self._filled = self._counted = 0
+        self.lists, self.list_weights = [], []
+        self.histories[:] = UNKNOWN
+
+    def tick(self, time_ms: int) -> None:
+        """Let an event's time pass and count it as absorbed."""
+        self._now_ms = self.clock.advance(time_ms)
+        progress = self.state.progress
+        self.state.progress = msgspec.structs.replace(
+            progress, absorbed=progress.absorbed + 1, time_ms=self.clock.now_ms
+        )
+
+    def add(self, example: Example, ranking: Ranking | None) -> list[Entry]:
+        """Take an example in, and its list where the ranker is to learn from it."""
+        entries = self._move_landmarks()
+        row = self.state.items.row_of(example.item_id)
+        if row == UNKNOWN and self.state.items.sighted(example.item_id):
+            row = self.state.items.next_row()
+            entries.append(Admit((row,), (example.item_id,)))
+            self.state.apply(entries[-1])
+            self._welcome(row)
+        place, history = self._filled, self._history(example)
+        self.targets[place] = row
+        self.histories[place, : len(history)] = history
+        self.weights[place] = example.weight
+        self._times_ms[place] = self._now_ms
+        self._filled += 1
+        if ranking is not None:
+            self._add_list(ranking, row, example.weight)
+        return entries
+
+    def count(self) -> None:
+        """Let the counting models absorb what they have not yet."""
+        part = slice(self._counted, self._filled)
+        self._counted = self._filled
+        known = self.targets[part] != UNKNOWN
+        if known.any():
+            targets = self.targets[part][known]
+            items = self.state.items
+            items.last_seen_ms.array[targets] = self._times_ms[part][known]
+            items.last_seen_ms.dirty[targets] = True
+            count(
+                self.state.popularity,
+                self.state.rules,
+                targets=targets,
+                histories=self.histories[part][known],
+                weights=self.weights[part][known],
+                times_ms=self._times_ms[part][known],
+            )
+
+    def _history(self, example: Example) -> list[int]:
+        window = self.histories.shape[1]
+        return self.state.items.rows_of(example.query.history[-window:])[::-1]
+
+    def _add_list(self, ranking: Ranking, row: int, weight: float) -> None:
+        rows = ranking.candidates.rows
+        place = int(np.searchsorted(rows, row))
+        if place < len(rows) and rows[place] == row:
+            self.lists.append((ranking.features, place))
+            self.list_weights.append(weight)
+
+    def _welcome(self, row: int) -> None:
+        items = self.state.items
+        items.first_seen_ms.array[row] = self._now_ms
+        items.first_seen_ms.dirty[row] = True
+        encoder = self.state.encoder
+        generator = np.random.default_rng([self.state.config.seed, row, self._now_ms])
+        encoder.welcome(row, generator)
+
+    def _move_landmarks(self) -> list[Entry]:
+        if self._now_ms < self._move_at_ms:
+            return []
+        self.count()
+        entries: list[Entry] = []
+        parts: tuple[Landmarks, ...] = (
+            self.state.popularity.landmarks,
+            self.state.rules.landmarks,
+        )
+        for landmarks in parts:
+            if landmarks.due(self._now_ms):
+                entries += landmarks.move(self._now_ms)
+        if entries:
+            self.state.popularity.touch_all()
+        self._move_at_ms = min(landmarks.due_at_ms() for landmarks in parts)
+        return entries

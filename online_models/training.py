@@ -1,0 +1,64 @@
+"""What happens when a micro-batch is full: encoder and ranker take a step, stale items leave."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from online_models.encoder_training import EncoderTrainer
+from online_models.items import UNKNOWN
+from online_models.micro_batch import MicroBatch
+from online_models.ranker_training import RankerTrainer
+from online_models.state import ModelState
+from schemas.model_log import Entry, Evict
+
+
+class Training:
+    """The trained parts of a model.
+
+    Parameters
+    ----------
+    state
+        Written in place.
+    """
+
+    def __init__(self, state: ModelState) -> None:
+        self.state = state
+        self.encoder = EncoderTrainer(state.encoder, seed=state.config.seed)
+        self.ranker = RankerTrainer(state.ranker)
+
+    def step(self, batch: MicroBatch) -> list[Entry]:
+        """Learn from a micro-batch whose events have been counted."""
+        progress = self.state.progress
+        self._encode(batch)
+        if batch.lists:
+            self.ranker.learn(batch.lists, np.array(batch.list_weights, dtype=np.float32))
+        self.state.progress = msgspec.structs.replace(
+            progress, step=progress.step + 1, trained=progress.trained + len(batch)
+        )
+        return self._evict(batch.size)
+
+    def _encode(self, batch: MicroBatch) -> None:
+        filled = len(batch)
+        targets, histories = batch.targets[:filled], batch.histories[:filled]
+        known = targets != UNKNOWN
+        follows = known & (histories[:, 0] != UNKNOWN)
+        progress = self.state.progress
+        if follows.any():
+            self.encoder.learn(
+                targets[follows],
+                histories[follows],
+                batch.weights[:filled][follows],
+                size=self.state.items.size,
+                step=progress.step,
+            )
+        self.encoder.remember(targets[known], progress.trained)
+
+    def _evict(self, room: int) -> list[Entry]:
+        """Free rows, so that the next micro-batch can't run out of them."""
+        items = self.state.items
+        if len(items) + room <= items.capacity:
+            return []
+        entry = Evict(tuple(items.stalest(at_least=room).tolist()))
+        self.state.apply(entry)
+        return [entry]
