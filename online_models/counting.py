@@ -15,6 +15,11 @@ from online_models.rules import Rules
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
+EVIDENCE_KEPT = 0.999
+"""Of the horizons' mean log likelihood, per event: what counts is about the last 1,000."""
+UNSEEN_SHARE = 0.1
+"""The share of all events that a horizon is taken to leave for items that it does not hold."""
+
 
 def count(
     popularity: Popularity,
@@ -24,6 +29,7 @@ def count(
     histories: IntArray,
     weights: FloatArray,
     times_ms: npt.NDArray[np.float64],
+    size: int,
 ) -> None:
     """Absorb a run of events into both models, in order.
 
@@ -37,12 +43,21 @@ def count(
         By kind, of shape ``(n,)``.
     times_ms
         At which each counts, of shape ``(n,)``; the landmarks are recent enough for all.
+    size
+        How many rows the item table uses.
     """
-    increments = popularity.landmarks.increments(times_ms) * weights[:, None]
-    np.add.at(popularity.counts.array, targets, increments)
-    popularity.totals.array[0] += increments.sum(axis=0)
-    popularity.counts.dirty[targets] = True
+    _count_popularity(
+        popularity.counts.array,
+        popularity.totals.array[0],
+        popularity.evidence.array,
+        popularity.counts.dirty,
+        targets,
+        popularity.landmarks.increments(times_ms) * weights[:, None],
+        EVIDENCE_KEPT,
+        UNSEEN_SHARE / max(1, size),
+    )
     popularity.totals.mark_all()
+    popularity.evidence.mark_all()
     popularity.touch(targets)
     increments = rules.landmarks.increments(times_ms)
     _count_rules(
@@ -65,6 +80,28 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def _jit(function: _Function) -> _Function:
     compiled: Any = numba.njit(cache=True, nogil=True)(function)
     return cast(_Function, compiled)
+
+
+@_jit
+def _count_popularity(
+    counts: Any,
+    totals: Any,
+    evidence: Any,
+    dirty: Any,
+    targets: Any,
+    increments: Any,
+    kept: float,
+    unseen: float,
+) -> None:
+    """Weigh each horizon by how likely it held the event, then count the event."""
+    for event in range(len(targets)):
+        row = targets[event]
+        dirty[row] = True
+        for h in range(increments.shape[1]):
+            share = counts[row, h] / totals[h] if totals[h] > 0 else 0.0
+            evidence[h] += (1 - kept) * (np.log(share + unseen) - evidence[h])
+            counts[row, h] += increments[event, h]
+            totals[h] += increments[event, h]
 
 
 @_jit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from online_models.retrieval import Candidates
+from online_models.retrieval import Candidates, member
 from online_models.state import ModelState
 
 Floats = npt.NDArray[np.float32]
@@ -39,8 +39,6 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
 def _times(candidates: Candidates) -> Floats:
     counts = np.zeros(len(candidates.rows), dtype=np.float32)
     distinct, times = np.unique(candidates.history, return_counts=True)
-    places = np.searchsorted(candidates.rows, distinct)
-    for place, row, count in zip(places, distinct, times, strict=True):
-        if place < len(counts) and candidates.rows[place] == row:
-            counts[place] = np.log1p(count)
+    held = member(distinct, candidates.rows)
+    counts[np.searchsorted(candidates.rows, distinct[held])] = np.log1p(times[held])
     return counts

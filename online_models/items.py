@@ -45,21 +45,17 @@ class ItemTable:
         self.last_seen_ms = Table("items.last_seen_ms", (), dtype=np.int64, learner_only=True)
         self.first_seen_ms = Table("items.first_seen_ms", (), dtype=np.int64)
         self.servable = np.zeros(0, dtype=bool)
+        self.unservable = 0
         self.catalogue: dict[str, ItemUpdate] = {}
         self.size = 0
         self._rows: dict[str, int] = {}
         self._ids: list[str | None] = []
-        self._free: list[int] = []
+        self._free: dict[int, None] = {}
         self._waiting: OrderedDict[str, int] = OrderedDict()
         self._changed_waiting: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether rows below ``size`` are unused, or hold items that must not be served."""
-        return bool(self._free) or not bool(self.servable[: self.size].all())
 
     def row_of(self, item_id: str) -> int:
         """Return an item's row, or ``UNKNOWN``."""
@@ -93,7 +89,7 @@ class ItemTable:
 
     def next_row(self) -> int:
         """Return the row that the next new item gets: a freed one, or a new one."""
-        return self._free[-1] if self._free else self.size
+        return next(reversed(self._free), self.size)
 
     def stalest(self, *, at_least: int = 1) -> npt.NDArray[np.int64]:
         """Return the rows to evict: 1 % of the capacity, those not seen for longest."""
@@ -132,22 +128,25 @@ class ItemTable:
 
     def _admit(self, entry: Admit) -> None:
         for row, item_id in zip(entry.rows, entry.item_ids, strict=True):
-            if row >= self.size:
-                self._free += range(self.size, row + 1)
-                self._ids += [None] * (row + 1 - self.size)
-                self.size = row + 1
-            if self._free and row == self._free[-1]:
-                self._free.pop()
-            elif row in self._free:
-                self._free.remove(row)
+            self._extend(row + 1)
+            del self._free[row]
             self._rows[item_id], self._ids[row] = row, item_id
-            self._make_room(self.size)
-            self.servable[row] = self._may_be_served(item_id)
+            self._serve(row, self._may_be_served(item_id))
 
-    def _make_room(self, rows: int) -> None:
-        if rows > len(self.servable):
-            more = np.zeros(max(1_024, rows), dtype=bool)
-            self.servable = np.concatenate([self.servable, more])
+    def _extend(self, size: int) -> None:
+        """Use so many rows; the new ones are free."""
+        if size <= self.size:
+            return
+        if size > len(self.servable):
+            self.servable = np.concatenate([self.servable, np.zeros(max(1_024, size), dtype=bool)])
+        self._free.update(dict.fromkeys(range(self.size, size)))
+        self._ids += [None] * (size - self.size)
+        self.unservable += size - self.size
+        self.size = size
+
+    def _serve(self, row: int, servable: bool) -> None:
+        self.unservable += int(self.servable[row]) - int(servable)
+        self.servable[row] = servable
 
     def _evict(self, rows: Sequence[int]) -> None:
         for row in rows:
@@ -155,8 +154,8 @@ class ItemTable:
             if item_id is not None:
                 del self._rows[item_id]
                 self._ids[row] = None
-                self._free.append(row)
-        self.servable[list(rows)] = False
+                self._free[row] = None
+                self._serve(row, False)
 
     def _describe(self, updates: Sequence[ItemUpdate]) -> None:
         for update in updates:
@@ -166,7 +165,7 @@ class ItemTable:
                 del self.catalogue[next(iter(self.catalogue))]
             row = self.row_of(update.item_id)
             if row != UNKNOWN:
-                self.servable[row] = self._may_be_served(update.item_id)
+                self._serve(row, self._may_be_served(update.item_id))
 
     def _may_be_served(self, item_id: str) -> bool:
         update = self.catalogue.get(item_id)

@@ -98,6 +98,7 @@ class MicroBatch:
                 histories=self.histories[part][known],
                 weights=self.weights[part][known],
                 times_ms=self._times_ms[part][known],
+                size=items.size,
             )
 
     def _history(self, example: Example) -> list[int]:

@@ -12,12 +12,18 @@ from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
 
+TRUST = 5.0
+"""How sharply the blend prefers horizons that did better, for each nat per event."""
+
 
 class Popularity:
     """Decayed counts of items, one channel for each half-life, and the top items of each.
 
     Under forward decay the order of untouched items never changes, so the top lists are kept by
     merging them with the rows touched since: exact, and independent of the catalogue's size.
+
+    For one score of popularity alone, each horizon weighs by how likely it held the events of late
+    (a tempered mixture), which finds out by itself whether a stream is news or a shop.
 
     Parameters
     ----------
@@ -27,12 +33,13 @@ class Popularity:
         The length of a horizon's list.
     """
 
-    def __init__(self, half_lives_ms: Sequence[float], *, top: int = 60) -> None:
+    def __init__(self, half_lives_ms: Sequence[float], *, top: int = 300) -> None:
         horizons = len(half_lives_ms)
         self.counts = Table("popularity.counts", (horizons,))
         self.totals = Table("popularity.totals", (1, horizons), by_row=False)
         self.landmarks = Landmarks("popularity", half_lives_ms, (self.counts, self.totals))
-        self.tables = (self.counts, self.totals, self.landmarks.table)
+        self.evidence = Table("popularity.evidence", (horizons,), dtype=np.float64, by_row=False)
+        self.tables = (self.counts, self.totals, self.evidence, self.landmarks.table)
         self.top = top
         self._lists: list[Rows] = [np.zeros(0, dtype=np.int64) for _ in half_lives_ms]
         self._touched: list[Rows] = []
@@ -72,3 +79,10 @@ class Popularity:
         totals = np.maximum(self.totals.array[0], np.float32(1e-30))
         shares: npt.NDArray[np.float32] = self.counts.array[rows] / totals
         return shares
+
+    def blend(self, shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return one score of popularity alone for each row of ``(n, horizons)``."""
+        evidence = TRUST * self.evidence.array
+        weights = np.exp(evidence - evidence.max())
+        blended: npt.NDArray[np.float32] = shares @ (weights / weights.sum()).astype(np.float32)
+        return blended

@@ -40,30 +40,45 @@ class Retriever:
 
     Parameters
     ----------
+    by_popularity
+        The most that each horizon may propose.
     by_rules, by_encoder
-        The most that each may propose. The lists of popularity are as long as the model keeps them.
+        The most that each may propose.
     own_items
         How many of the unit's last items are proposed again, unless the query excludes them.
     """
 
     def __init__(
-        self, state: ModelState, *, by_rules: int = 150, by_encoder: int = 100, own_items: int = 10
+        self,
+        state: ModelState,
+        *,
+        by_popularity: int = 60,
+        by_rules: int = 150,
+        by_encoder: int = 100,
+        own_items: int = 10,
     ) -> None:
         self.state = state
-        self.by_rules, self.by_encoder, self.own_items = by_rules, by_encoder, own_items
+        self.by_popularity, self.by_rules = by_popularity, by_rules
+        self.by_encoder, self.own_items = by_encoder, own_items
 
     def candidates(self, query: Query) -> Candidates:
         """Return what may be recommended: nothing seen, nothing that must not be served."""
         history = self.history(query)
-        barred = self._barred(query)
-        state = self.state
-        popular = np.concatenate(state.popularity.lists(state.items.size))
+        barred = np.unique(np.array(self.state.items.rows_of(query.seen), dtype=np.int64))
         neighbours, rules, last = self._neighbours(history)
-        best = _best(state.rules.blend(rules), self.by_rules + len(barred))
-        near = self._near(history, len(barred))
-        lists = (popular, neighbours[best], near, history[: self.own_items])
-        rows = _without(np.unique(np.concatenate(lists)), barred)
-        proposed = {name: np.isin(rows, found) for name, found in zip(SOURCES, lists, strict=True)}
+        allowed = self._allowed(neighbours, barred)
+        neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
+        best = np.sort(_best(self.state.rules.blend(rules), self.by_rules))
+        lists = (
+            self._popular(barred),
+            neighbours[best],
+            self._near(history, barred),
+            self._own(history, barred),
+        )
+        rows = np.unique(np.concatenate(lists))
+        proposed = {
+            name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
+        }
         return self._known(rows, history, proposed, (neighbours, rules, last))
 
     def given(self, query: Query, rows: Rows) -> Candidates:
@@ -79,22 +94,30 @@ class Retriever:
         rows = self.state.items.rows_of(query.history[-window:])
         return np.array(rows[::-1], dtype=np.int64)
 
-    def _barred(self, query: Query) -> Rows:
-        items = self.state.items
-        barred = np.array(items.rows_of(query.seen), dtype=np.int64)
-        if items.has_gaps:
-            barred = np.concatenate([barred, np.flatnonzero(~items.servable[: items.size])])
-        return np.unique(barred)
+    def _allowed(self, rows: Rows, barred: Rows) -> Mask:
+        return self.state.items.servable[rows] & ~member(rows, barred)
 
     def _neighbours(self, history: Rows) -> tuple[Rows, Floats, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))
 
-    def _near(self, history: Rows, barred: int) -> Rows:
+    def _popular(self, barred: Rows) -> Rows:
+        lists = self.state.popularity.lists(self.state.items.size)
+        kept = [rows[self._allowed(rows, barred)][: self.by_popularity] for rows in lists]
+        return np.concatenate(kept)
+
+    def _own(self, history: Rows, barred: Rows) -> Rows:
+        own = history[: self.own_items]
+        return own[self._allowed(own, barred)]
+
+    def _near(self, history: Rows, barred: Rows) -> Rows:
+        """Return the encoder's rows; asks for more where some will fall away."""
         if not len(history):
             return history
-        state = self.state
-        query = state.encoder.query(history)
-        return state.index.search(query, self.by_encoder + barred, state.items.size)
+        items = self.state.items
+        spare = len(barred) + min(items.unservable, self.by_encoder)
+        query = self.state.encoder.query(history)
+        found = self.state.index.search(query, self.by_encoder + spare, items.size)
+        return found[self._allowed(found, barred)][: self.by_encoder]
 
     def _known(
         self,
@@ -106,16 +129,15 @@ class Retriever:
         state = self.state
         neighbours, rules, last = found
         scores = np.zeros((2, len(rows), state.rules.channels), dtype=np.float32)
-        places = np.searchsorted(rows, neighbours)
-        places[places == len(rows)] = 0
-        held = rows[places] == neighbours if len(rows) else np.zeros(0, dtype=bool)
-        scores[0, places[held]], scores[1, places[held]] = rules[held], last[held]
+        held = member(neighbours, rows)
+        places = np.searchsorted(rows, neighbours[held])
+        scores[0, places], scores[1, places] = rules[held], last[held]
         shares = state.popularity.shares(rows)
         encoded = np.zeros(len(rows), dtype=np.float32)
         if len(history):
             encoded = state.encoder.scores(state.encoder.query(history), rows)
         own = {
-            "popularity": shares.sum(axis=1),
+            "popularity": state.popularity.blend(shares),
             "rules": state.rules.blend(scores[0]),
             "encoder": encoded,
             "session": _recency(rows, history),
@@ -129,15 +151,20 @@ def _best(scores: Floats, count: int) -> Rows:
     return np.argpartition(-scores, count - 1)[:count]
 
 
-def _without(rows: Rows, barred: Rows) -> Rows:
-    return rows[~np.isin(rows, barred)] if len(barred) else rows
+def member(rows: Rows, members: Rows) -> Mask:
+    """Return which rows are among the members, which are in rising order."""
+    if not len(members):
+        return np.zeros(len(rows), dtype=bool)
+    places = np.searchsorted(members, rows)
+    places[places == len(members)] = 0
+    found: Mask = members[places] == rows
+    return found
 
 
 def _recency(rows: Rows, history: Rows) -> Floats:
     """Return 1 for the history's newest item, 1/2 for the one before, 0 for what it lacks."""
     recency = np.zeros(len(rows), dtype=np.float32)
-    for place in range(len(history) - 1, -1, -1):
-        found = np.searchsorted(rows, history[place])
-        if found < len(rows) and rows[found] == history[place]:
-            recency[found] = 1 / (1 + place)
+    distinct, newest = np.unique(history, return_index=True)
+    held = member(distinct, rows)
+    recency[np.searchsorted(rows, distinct[held])] = 1 / (1 + newest[held])
     return recency

@@ -1,0 +1,144 @@
+"""An event as an example, from the visits that precede it."""
+
+from __future__ import annotations
+
+from online_models.queries import unit_query
+from schemas.events import Interaction, Scalar
+from schemas.examples import Example
+from schemas.user_state import Session, StreamRules, UserState, Visit
+
+_NOTHING: dict[str, Scalar] = {}
+
+
+def example_of(
+    state: UserState,
+    event: Interaction,
+    rules: StreamRules,
+    *,
+    session: Session | None,
+    place: int,
+    weight: float,
+    offset: int,
+) -> Example:
+    """Return the example that a new event is, from the state before it.
+
+    Parameters
+    ----------
+    session
+        The event's; ``None`` where it opens one.
+    place
+        The event's in the history.
+    """
+    visits = state.history if place == len(state.history) else state.history[:place]
+    time_ms: int | None = None
+    context = _NOTHING
+    if rules.unit == "user":
+        opens = _opens(state, visits, None, rules)
+        if visits:
+            time_ms = visits[-1].time_ms
+            if visits is state.history:
+                context = _context_of(state, visits[-1].session)
+    elif session is None:
+        opens = True
+    elif event.time_ms >= session.newest_ms:
+        opens, time_ms, context = False, session.newest_ms, session.context
+    else:
+        opens = _opens(state, visits, session.ordinal, rules)
+        time_ms = _newest_ms(visits, session.ordinal)
+    ordinal = state.next_session if session is None else session.ordinal
+    query = unit_query(state, rules, ordinal, visits, time_ms, context)
+    return Example(
+        query, event.item_id, event.kind, weight, event.time_ms, opens, offset, event.value
+    )
+
+
+def replayed_example(
+    state: UserState,
+    event: Interaction,
+    rules: StreamRules,
+    *,
+    origin: int,
+    offset: int,
+) -> Example | None:
+    """Return the example that a contained event gave when it came first.
+
+    ``None`` where it gave none, being late or a duplicate: the state remembers the last such
+    events, or tells by its history, which holds every visit that is not older than its oldest.
+    """
+    weight = rules.weight(event.kind)
+    own = next(
+        (
+            place
+            for place, visit in enumerate(state.history)
+            if visit.offset == offset and visit.origin == origin
+        ),
+        None,
+    )
+    if own is None and not _may_have_left(state, event, rules, origin, offset):
+        return None
+    visits = tuple(
+        [
+            visit
+            for visit in state.history[:own]
+            if visit.time_ms <= event.time_ms and (visit.origin != origin or visit.offset < offset)
+        ]
+    )
+    ordinal = _ordinal(state, event, own, visits)
+    unit = None if rules.unit == "user" else ordinal
+    opens = _opens(state, visits, unit, rules)
+    query = unit_query(state, rules, ordinal, visits, _newest_ms(visits, unit), _NOTHING)
+    return Example(
+        query, event.item_id, event.kind, weight, event.time_ms, opens, offset, event.value
+    )
+
+
+def _may_have_left(
+    state: UserState, event: Interaction, rules: StreamRules, origin: int, offset: int
+) -> bool:
+    """Return whether an event without a visit may all the same have been accepted."""
+    if (origin, offset) in state.refused:
+        return False
+    history = state.history
+    if rules.weight(event.kind) <= 0:
+        return True
+    if len(history) >= rules.history_length and event.time_ms <= history[0].time_ms:
+        return True
+    # A state that begins behind the event: the user was forgotten in between.
+    return not any(visit.origin == origin and visit.offset < offset for visit in history)
+
+
+def _ordinal(
+    state: UserState, event: Interaction, own: int | None, visits: tuple[Visit, ...]
+) -> int:
+    if own is not None:
+        return state.history[own].session
+    for session in state.sessions:
+        if event.session_id is not None and session.key == event.session_id:
+            return session.ordinal
+    nearest = visits[-1:] or state.history[:1]
+    return nearest[0].session if nearest else state.next_session
+
+
+def _opens(
+    state: UserState, visits: tuple[Visit, ...], ordinal: int | None, rules: StreamRules
+) -> bool:
+    """Return whether no visit of the unit precedes, nor may have and has left the history."""
+    if _newest_ms(visits, ordinal) is not None:
+        return False
+    history = state.history
+    full = len(history) >= rules.history_length
+    return not (full and (ordinal is None or history[0].session == ordinal))
+
+
+def _newest_ms(visits: tuple[Visit, ...], ordinal: int | None) -> int | None:
+    for visit in reversed(visits):
+        if ordinal is None or visit.session == ordinal:
+            return visit.time_ms
+    return None
+
+
+def _context_of(state: UserState, ordinal: int) -> dict[str, Scalar]:
+    for session in reversed(state.sessions):
+        if session.ordinal == ordinal:
+            return session.context
+    return _NOTHING
