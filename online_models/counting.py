@@ -15,6 +15,8 @@ from online_models.rules import Rules
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
+LEAST_INCREMENT = np.float32(2.0**-60)
+"""Events that come later still compare neighbours as if they came that late."""
 EVIDENCE_KEPT = 0.999
 """Of the horizons' mean log likelihood, per event: what counts is about the last 1,000."""
 UNSEEN_SHARE = 0.1
@@ -29,7 +31,7 @@ def count(
     histories: IntArray,
     weights: FloatArray,
     times_ms: npt.NDArray[np.float64],
-    size: int,
+    sizes: IntArray,
 ) -> None:
     """Absorb a run of events into both models, in order.
 
@@ -43,8 +45,8 @@ def count(
         By kind, of shape ``(n,)``.
     times_ms
         At which each counts, of shape ``(n,)``; the landmarks are recent enough for all.
-    size
-        How many rows the item table uses.
+    sizes
+        How many rows the item table used at each, of shape ``(n,)``.
     """
     _count_popularity(
         popularity.counts.array,
@@ -54,7 +56,7 @@ def count(
         targets,
         popularity.landmarks.increments(times_ms) * weights[:, None],
         EVIDENCE_KEPT,
-        UNSEEN_SHARE / max(1, size),
+        UNSEEN_SHARE / sizes,
     )
     popularity.totals.mark_all()
     popularity.evidence.mark_all()
@@ -70,7 +72,7 @@ def count(
         targets,
         histories,
         increments * weights[:, None],
-        1 / increments,
+        1 / np.maximum(increments, LEAST_INCREMENT),
     )
 
 
@@ -91,7 +93,7 @@ def _count_popularity(
     targets: Any,
     increments: Any,
     kept: float,
-    unseen: float,
+    unseen: Any,
 ) -> None:
     """Weigh each horizon by how likely it held the event, then count the event."""
     for event in range(len(targets)):
@@ -99,7 +101,7 @@ def _count_popularity(
         dirty[row] = True
         for h in range(increments.shape[1]):
             share = counts[row, h] / totals[h] if totals[h] > 0 else 0.0
-            evidence[h] += (1 - kept) * (np.log(share + unseen) - evidence[h])
+            evidence[h] += (1 - kept) * (np.log(share + unseen[event]) - evidence[h])
             counts[row, h] += increments[event, h]
             totals[h] += increments[event, h]
 

@@ -63,7 +63,7 @@ class Landmarks:
             return []
         exponents = np.floor((time_ms - landmarks) / self.half_lives_ms)
         scales = []
-        for channel in np.flatnonzero(exponents > MAX_EXPONENT):
+        for channel in np.flatnonzero(exponents >= MAX_EXPONENT):
             exponent = int(min(exponents[channel], 2**30))
             landmarks[channel] += exponents[channel] * self.half_lives_ms[channel]
             for table in self._decaying:
@@ -101,18 +101,19 @@ class StreamClock:
     the gap too; until then the odd one counts at the present time.
     """
 
-    def __init__(self, now_ms: int = 0, *, tolerance_ms: int = 3_600_000) -> None:
-        self.now_ms, self._tolerance_ms = now_ms, tolerance_ms
-        self._ahead_ms: int | None = None
+    def __init__(
+        self, now_ms: int = 0, ahead_ms: int | None = None, *, tolerance_ms: int = 3_600_000
+    ) -> None:
+        self.now_ms, self.ahead_ms, self._tolerance_ms = now_ms, ahead_ms, tolerance_ms
 
     def advance(self, time_ms: int) -> int:
         """Take an event's time in; return the time at which the event counts."""
         if time_ms <= self.now_ms + self._tolerance_ms or self.now_ms == 0:
             self.now_ms = max(self.now_ms, time_ms)
-            self._ahead_ms = None
-        elif self._ahead_ms is not None:
-            self.now_ms = min(time_ms, self._ahead_ms)
-            self._ahead_ms = None if time_ms <= self.now_ms + self._tolerance_ms else time_ms
+            self.ahead_ms = None
+        elif self.ahead_ms is not None:
+            self.now_ms = min(time_ms, self.ahead_ms)
+            self.ahead_ms = None if time_ms <= self.now_ms + self._tolerance_ms else time_ms
         else:
-            self._ahead_ms = time_ms
+            self.ahead_ms = time_ms
         return min(time_ms, self.now_ms)

@@ -11,6 +11,8 @@ J. Duchi, E. Hazan, Y. Singer: Adaptive Subgradient Methods. JMLR 12, 2011.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -62,7 +64,14 @@ class EncoderTrainer:
         self.encoder.recent.dirty[places] = True
 
     def learn(
-        self, targets: Rows, histories: Rows, weights: Floats, *, size: int, step: int
+        self,
+        targets: Rows,
+        histories: Rows,
+        weights: Floats,
+        *,
+        size: int,
+        step: int,
+        free: Collection[int] = (),
     ) -> float:
         """Take one step; return the mean loss before it, in nats.
 
@@ -78,10 +87,12 @@ class EncoderTrainer:
             How many rows the item table uses.
         step
             Seeds the draws.
+        free
+            Those of these rows that hold no item: whoever gets one must find it untouched.
         """
         encoder = self.encoder
         histories = histories[:, : encoder.window]
-        candidates, log_expected = self._candidates(targets, size, step)
+        candidates, log_expected = self._candidates(targets, size, step, free)
         inputs = np.unique(histories[histories >= 0])
         rows_in = _leaf(encoder.input.array[inputs])
         rows_out = _leaf(encoder.output.array[candidates])
@@ -105,14 +116,17 @@ class EncoderTrainer:
         self._step_positions(positions)
         return float(losses.detach().mean())
 
-    def _candidates(self, targets: Rows, size: int, step: int) -> tuple[Rows, Floats]:
+    def _candidates(
+        self, targets: Rows, size: int, step: int, free: Collection[int]
+    ) -> tuple[Rows, Floats]:
         """Return candidate rows in rising order and the log of their expected occurrences."""
         generator = np.random.default_rng([self.seed, step])
         recent = self.encoder.recent.array[self.encoder.recent.array >= 0]
         uniform = int(self.negatives * self.uniform_share)
         popular = self.negatives - uniform if len(recent) else 0
         drawn = recent[generator.integers(0, len(recent), popular)] if popular else targets
-        anywhere = generator.integers(0, size, uniform)
+        draws = generator.integers(0, size, uniform).tolist()
+        anywhere = np.array([row for row in draws if row not in free], dtype=np.int64)
         candidates = np.unique(np.concatenate([targets, drawn, anywhere]))
         counts = np.bincount(recent, minlength=size)[candidates] + 1.0
         frequency = counts / (len(recent) + 1.0)

@@ -24,7 +24,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     encoded = candidates.own["encoder"]
     recency = candidates.own["session"]
     table[:, at] = encoded
-    table[:, at + 1] = encoded - (encoded.max() if len(encoded) else 0)
+    table[:, at + 1] = encoded - np.fmax.reduce(encoded, initial=-np.inf)  # one NaN stays one
     table[:, at + 2] = recency
     table[:, at + 3] = _times(candidates)
     table[:, at + 4] = recency == 1

@@ -67,9 +67,13 @@ def with_visit(
         return history, older
     left, history = history[: -rules.history_length], history[-rules.history_length :]
     # Where repeats are allowed, nobody asks for what left the history.
-    if rules.excludes and rules.older_length:
-        older = (*older, *[(v.item_id, v.session) for v in left])[-rules.older_length :]
-    return history, older
+    if not rules.excludes or not rules.older_length:
+        return history, older
+    older = (*older, *[(v.item_id, v.session) for v in left])
+    if rules.unit == "session":
+        still_open = {session.ordinal for session in state.sessions}
+        older = tuple([item for item in older if item[1] in still_open])
+    return history, older[-rules.older_length :]
 
 
 def with_session(

@@ -46,8 +46,11 @@ class ItemIndex:
 
     @property
     def graph(self) -> Graph | None:
-        """The entry that the graph came from, for snapshots."""
-        return self._entry
+        """The graph and the rows that it still stands for, for snapshots."""
+        if self._entry is None:
+            return None
+        rows = np.flatnonzero(self._in_graph)
+        return Graph(rows.astype("<i8").tobytes(), self._entry.graph)
 
     def search(self, query: Floats, count: int, size: int) -> Rows:
         """Return up to ``count`` rows below ``size``, best first; ties go to the lower row."""
@@ -74,7 +77,7 @@ class ItemIndex:
         graph.set_ef(self.depth)
         graph.set_num_threads(1)
         rows = np.frombuffer(entry.rows, dtype="<i8")
-        self._in_graph = np.zeros(int(rows.max()) + 1, dtype=bool)
+        self._in_graph = np.zeros(int(rows.max(initial=-1)) + 1, dtype=bool)
         self._in_graph[rows] = True
         self._graph, self._entry = graph, entry
 
@@ -87,14 +90,16 @@ class ItemIndex:
         held[:known] = self._in_graph[:known]
         return np.union1d(found[held[found]], np.flatnonzero(~held))
 
-    def outdated(self, size: int, *, least_cosine: float = 0.96, most_new: float = 0.02) -> bool:
-        """Return whether a new graph is due: vectors moved, or too many rows are not in it."""
+    def outdated(
+        self, size: int, used: int, *, least_cosine: float = 0.96, most_new: float = 0.02
+    ) -> bool:
+        """Return whether a new graph is due: vectors moved, or too many used rows are not in it."""
         if size <= self.exact_up_to:
             return False
         if self._graph is None:
             return True
-        rows = np.flatnonzero(self._in_graph[:size])
-        if size - len(rows) > most_new * size:
+        rows = np.flatnonzero(self._in_graph)
+        if used - len(rows) > most_new * used:
             return True
         sample = rows[:: max(1, len(rows) // 500)]
         then = np.asarray(self._graph.get_items(sample.tolist()), dtype=np.float32)

@@ -31,10 +31,13 @@ class IndexUpkeep:
         """Return a new graph, already applied, where one is ready."""
         if self._building is not None:
             return self._take(self._building.result()) if self._building.done() else []
-        size = self.state.items.size
-        if self.state.progress.step % self.every or not self.state.index.outdated(size):
+        items = self.state.items
+        if self.state.progress.step % self.every:
             return []
-        vectors, rows = self.state.encoder.output.array[:size].copy(), np.arange(size)
+        if not self.state.index.outdated(items.size, len(items)):
+            return []
+        rows = items.rows()
+        vectors = self.state.encoder.output.array[rows]
         if self._thread is None:
             return self._take(build_graph(vectors, rows))
         self._building = self._thread.submit(build_graph, vectors, rows)

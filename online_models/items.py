@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +46,13 @@ class ItemTable:
         self.first_seen_ms = Table("items.first_seen_ms", (), dtype=np.int64)
         self.servable = np.zeros(0, dtype=bool)
         self.unservable = 0
-        self.catalogue: dict[str, ItemUpdate] = {}
+        self.catalogue: OrderedDict[str, ItemUpdate] = OrderedDict()
         self.size = 0
         self._rows: dict[str, int] = {}
         self._ids: list[str | None] = []
         self._free: dict[int, None] = {}
         self._waiting: OrderedDict[str, int] = OrderedDict()
-        self._changed_waiting: set[str] = set()
+        self._changed_waiting: dict[str, None] = {}  # in the order of the changes
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -60,6 +60,15 @@ class ItemTable:
     def row_of(self, item_id: str) -> int:
         """Return an item's row, or ``UNKNOWN``."""
         return self._rows.get(item_id, UNKNOWN)
+
+    @property
+    def free(self) -> Collection[int]:
+        """The rows below ``size`` that hold no item."""
+        return self._free.keys()
+
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Return the rows that hold an item, in rising order."""
+        return np.sort(np.fromiter(self._rows.values(), dtype=np.int64, count=len(self._rows)))
 
     def rows_of(self, item_ids: Iterable[str]) -> list[int]:
         """Return the rows of those items that have one, in order."""
@@ -78,14 +87,18 @@ class ItemTable:
         if self.admit_after == 1:
             return True
         count = self._waiting.pop(item_id, 0) + 1
-        self._changed_waiting.add(item_id)
+        self._wait_changed(item_id)
         if count >= self.admit_after:
             return True
         self._waiting[item_id] = count
         if len(self._waiting) > self.capacity:
             dropped, _ = self._waiting.popitem(last=False)
-            self._changed_waiting.add(dropped)
+            self._wait_changed(dropped)
         return False
+
+    def _wait_changed(self, item_id: str) -> None:
+        self._changed_waiting.pop(item_id, None)
+        self._changed_waiting[item_id] = None
 
     def next_row(self) -> int:
         """Return the row that the next new item gets: a freed one, or a new one."""
@@ -93,7 +106,7 @@ class ItemTable:
 
     def stalest(self, *, at_least: int = 1) -> npt.NDArray[np.int64]:
         """Return the rows to evict: 1 % of the capacity, those not seen for longest."""
-        rows = np.fromiter(self._rows.values(), dtype=np.int64, count=len(self._rows))
+        rows = self.rows()
         order = np.lexsort((rows, self.last_seen_ms.array[rows]))
         return np.sort(rows[order[: max(at_least, self.capacity // 100)]])
 
@@ -112,7 +125,7 @@ class ItemTable:
         """Return the counts of waiting items that changed since the last call."""
         if not self._changed_waiting:
             return []
-        ids = tuple(sorted(self._changed_waiting))
+        ids = tuple(self._changed_waiting)
         self._changed_waiting.clear()
         return [Sightings(ids, tuple(self._waiting.get(i, 0) for i in ids))]
 
@@ -120,6 +133,8 @@ class ItemTable:
         """Return the entries that rebuild the table."""
         pairs = sorted((row, item_id) for item_id, row in self._rows.items())
         entries: list[Entry] = [Admit(tuple(r for r, _ in pairs), tuple(i for _, i in pairs))]
+        if self._free:
+            entries.append(Evict(tuple(self._free)))
         if self.catalogue:
             entries.append(Describe(tuple(self.catalogue.values())))
         if self._waiting:
@@ -150,22 +165,30 @@ class ItemTable:
 
     def _evict(self, rows: Sequence[int]) -> None:
         for row in rows:
+            self._extend(row + 1)
             item_id = self._ids[row]
             if item_id is not None:
                 del self._rows[item_id]
                 self._ids[row] = None
-                self._free[row] = None
                 self._serve(row, False)
+            self._free.pop(row, None)
+            self._free[row] = None  # the last one freed is the first one given
 
     def _describe(self, updates: Sequence[ItemUpdate]) -> None:
         for update in updates:
             self.catalogue.pop(update.item_id, None)
             self.catalogue[update.item_id] = update
-            if len(self.catalogue) > 2 * self.capacity:
-                del self.catalogue[next(iter(self.catalogue))]
             row = self.row_of(update.item_id)
             if row != UNKNOWN:
                 self._serve(row, self._may_be_served(update.item_id))
+            self._bound_catalogue()
+
+    def _bound_catalogue(self) -> None:
+        """Drop the oldest words, but none on an item with a row: it might come back in stock."""
+        while len(self.catalogue) > 2 * self.capacity:
+            item_id, update = self.catalogue.popitem(last=False)
+            if item_id in self._rows:
+                self.catalogue[item_id] = update
 
     def _may_be_served(self, item_id: str) -> bool:
         update = self.catalogue.get(item_id)

@@ -68,8 +68,11 @@ class Learner:
         base_growth: float = 4.0,
         background: bool = False,
     ) -> None:
-        if micro_batch < 1:
-            raise ValueError(f"micro_batch is {micro_batch}, it must be at least 1")
+        most = state.config.capacity // 2
+        if not 1 <= micro_batch <= most:
+            raise ValueError(
+                f"micro_batch is {micro_batch}, it must lie within 1 and half the capacity ({most})"
+            )
         if lists_every < 1:
             raise ValueError(f"lists_every is {lists_every}, it must be at least 1")
         self.state = state

@@ -30,13 +30,14 @@ class MicroBatch:
 
     def __init__(self, state: ModelState, size: int) -> None:
         self.state, self.size = state, size
-        self.clock = StreamClock(state.progress.time_ms)
+        self.clock = StreamClock(state.progress.time_ms, state.progress.ahead_ms)
         self.targets = np.full(size, UNKNOWN, dtype=np.int64)
         self.histories = np.full((size, state.config.learning_window), UNKNOWN, dtype=np.int64)
         self.weights = np.zeros(size, dtype=np.float32)
         self.lists: list[tuple[Floats, int]] = []
         self.list_weights: list[float] = []
         self._times_ms = np.zeros(size, dtype=np.float64)
+        self._sizes = np.zeros(size, dtype=np.int64)
         self._filled = self._counted = 0
         self._now_ms = self.clock.now_ms
         self._move_at_ms = 0.0
@@ -59,7 +60,10 @@ class MicroBatch:
         self._now_ms = self.clock.advance(time_ms)
         progress = self.state.progress
         self.state.progress = msgspec.structs.replace(
-            progress, absorbed=progress.absorbed + 1, time_ms=self.clock.now_ms
+            progress,
+            absorbed=progress.absorbed + 1,
+            time_ms=self.clock.now_ms,
+            ahead_ms=self.clock.ahead_ms,
         )
 
     def add(self, example: Example, ranking: Ranking | None) -> list[Entry]:
@@ -76,6 +80,7 @@ class MicroBatch:
         self.histories[place, : len(history)] = history
         self.weights[place] = example.weight
         self._times_ms[place] = self._now_ms
+        self._sizes[place] = self.state.items.size
         self._filled += 1
         if ranking is not None:
             self._add_list(ranking, row, example.weight)
@@ -89,7 +94,8 @@ class MicroBatch:
         if known.any():
             targets = self.targets[part][known]
             items = self.state.items
-            items.last_seen_ms.array[targets] = self._times_ms[part][known]
+            times_ms = self._times_ms[part][known]
+            np.maximum.at(items.last_seen_ms.array, targets, times_ms.astype(np.int64))
             items.last_seen_ms.dirty[targets] = True
             count(
                 self.state.popularity,
@@ -97,8 +103,8 @@ class MicroBatch:
                 targets=targets,
                 histories=self.histories[part][known],
                 weights=self.weights[part][known],
-                times_ms=self._times_ms[part][known],
-                size=items.size,
+                times_ms=times_ms,
+                sizes=self._sizes[part][known],
             )
 
     def _history(self, example: Example) -> list[int]:

@@ -12,6 +12,9 @@ from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
 
+MAX_TOUCHES = 100_000
+"""How many touched rows are kept while nobody asks; beyond, the lists are made anew."""
+
 TRUST = 5.0
 """How sharply the blend prefers horizons that did better, for each nat per event."""
 
@@ -43,11 +46,16 @@ class Popularity:
         self.top = top
         self._lists: list[Rows] = [np.zeros(0, dtype=np.int64) for _ in half_lives_ms]
         self._touched: list[Rows] = []
+        self._touches = 0
         self._all_touched = False
 
     def touch(self, rows: Rows) -> None:
         """Tell which rows' counts grew."""
         self._touched.append(rows)
+        self._touches += len(rows)
+        if self._touches > MAX_TOUCHES:
+            self._touched.clear()
+            self._touches, self._all_touched = 0, True
 
     def touch_all(self) -> None:
         """Tell that counts changed in other ways than by growing."""
@@ -56,23 +64,24 @@ class Popularity:
     def lists(self, size: int) -> list[Rows]:
         """Return the rows of each horizon's top items, best first; ties go to the lower row."""
         if self._all_touched:
-            self._lists = [self._best(np.arange(size), h) for h in range(len(self._lists))]
+            self._rank(np.arange(size))
         elif self._touched:
-            fresh = np.unique(np.concatenate(self._touched))
-            self._lists = [
-                self._best(np.union1d(old, fresh), h) for h, old in enumerate(self._lists)
-            ]
+            self._rank(np.unique(np.concatenate([*self._lists, *self._touched])))
         self._touched.clear()
-        self._all_touched = False
+        self._touches, self._all_touched = 0, False
         return self._lists
 
-    def _best(self, rows: Rows, horizon: int) -> Rows:
-        counts = self.counts.array[rows, horizon]
-        keep = counts > 0
-        if len(counts) > 4 * self.top:
-            keep &= counts >= np.partition(counts, len(counts) - self.top)[-self.top]
-        rows, counts = rows[keep], counts[keep]
-        return rows[np.lexsort((rows, -counts))][: self.top]
+    def _rank(self, rows: Rows) -> None:
+        """Let each horizon take its best among rows in rising order."""
+        counts = self.counts.array[rows]
+        for horizon in range(len(self._lists)):
+            own = counts[:, horizon]
+            least = np.float32(0)
+            if len(own) > self.top:
+                least = np.partition(own, len(own) - self.top)[-self.top]
+            places = np.flatnonzero((own >= least) & (own > 0))
+            best = np.argsort(-own[places], kind="stable")[: self.top]
+            self._lists[horizon] = rows[places[best]]
 
     def shares(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Return each row's share of all events on each horizon, of shape ``(rows, horizons)``."""

@@ -98,8 +98,11 @@ class ModelState:
                 self._scale(entry)
             case Graph():
                 self.index.apply(entry)
-            case Describe() | Sightings():
+            case Describe():
                 self.items.apply(entry)
+            case Sightings():
+                if not self.serve_only:
+                    self.items.apply(entry)
             case Configure():
                 self._configure(entry.config)
 
@@ -112,8 +115,13 @@ class ModelState:
             The publish does not follow.
         """
         version = publish.progress.version
-        on_empty = self.progress.version == 0 and is_base(publish)
-        if version != self.progress.version + 1 and not on_empty:
+        if is_base(publish):
+            if self.progress.version:
+                raise ModelLogBroken(
+                    f"a base builds a model from nothing, this one has version "
+                    f"{self.progress.version}: apply the base to a new state"
+                )
+        elif version != self.progress.version + 1:
             raise ModelLogBroken(
                 f"version {version} does not follow version {self.progress.version}: "
                 "entries are missing, load the newest base"
@@ -164,6 +172,7 @@ class ModelState:
 
     def _evict(self, entry: Evict) -> None:
         rows = np.array(entry.rows, dtype=np.int64)
+        self.reserve(int(rows.max(initial=-1)) + 1)
         for table in self.tables.values():
             table.reset(rows)
         self.rules.forget(rows)

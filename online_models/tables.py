@@ -101,6 +101,7 @@ class Table:
         if len(index) and int(index.max()) >= len(cells):
             raise ValueError(f"table {self.name} has {len(cells)} cells, entry names more")
         cells[index] = values.reshape((len(index), *self._cell))
+        self.dirty.reshape(-1)[index] = False  # whoever reads the log has it already
         return index.astype(np.int64)
 
     def _puts(self, index: npt.NDArray[np.int64]) -> Iterator[Put]:

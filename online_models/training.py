@@ -51,6 +51,7 @@ class Training:
                 batch.weights[:filled][follows],
                 size=self.state.items.size,
                 step=progress.step,
+                free=self.state.items.free,
             )
         self.encoder.remember(targets[known], progress.trained)
 
