@@ -11,6 +11,10 @@ from online_models.state import ModelState
 from schemas.model_log import Entry, Graph
 
 
+PAUSE = 10
+"""Items per step between two builds: a build costs about as much as a step for each 40 items."""
+
+
 class IndexUpkeep:
     """Builds a new graph when vectors have moved too far from the present one.
 
@@ -26,17 +30,22 @@ class IndexUpkeep:
         self.state, self.every = state, every
         self._thread = ThreadPoolExecutor(1, "index") if background else None
         self._building: Future[Graph] | None = None
+        self._since = np.zeros(0, dtype=np.int64)
+        self._built_at = 0
 
     def check(self) -> list[Entry]:
         """Return a new graph, already applied, where one is ready."""
         if self._building is not None:
             return self._take(self._building.result()) if self._building.done() else []
         items = self.state.items
-        if self.state.progress.step % self.every:
+        step = self.state.progress.step
+        if step % self.every or (self._built_at and step - self._built_at < items.size // PAUSE):
             return []
         if not self.state.index.outdated(items.size, len(items)):
             return []
         rows = items.rows()
+        self._built_at = step
+        self._since = items.first_seen_ms.array[: items.size].copy()
         vectors = self.state.encoder.output.array[rows]
         if self._thread is None:
             return self._take(build_graph(vectors, rows))
@@ -44,6 +53,10 @@ class IndexUpkeep:
         return []
 
     def _take(self, graph: Graph) -> list[Entry]:
+        """Apply a graph, less the rows that changed hands while it was built."""
         self._building = None
+        rows = np.frombuffer(graph.rows, dtype="<i8")
+        kept = self.state.items.first_seen_ms.array[rows] == self._since[rows]
+        graph = Graph(rows[kept].tobytes(), graph.graph)
         self.state.apply(graph)
         return [graph]

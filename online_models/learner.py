@@ -130,7 +130,7 @@ class Learner:
             self._describe(update)
         if until is not None:
             advance(self._marks, topic, partition, until)
-        if not self.pending and self._due(now_ms) and self._marks != self.state.progress.marks:
+        if not self.pending and self._due(now_ms):
             publishes += self.collect(now_ms)
         return publishes
 
@@ -173,7 +173,9 @@ class Learner:
 
     def _due(self, now_ms: int) -> bool:
         interval = self.publish_interval_ms
-        return interval is not None and now_ms - self._published_ms >= interval
+        if interval is None or now_ms - self._published_ms < interval:
+            return False
+        return self._marks != self.state.progress.marks
 
     def _describe(self, update: ItemUpdate) -> None:
         entry = Describe((update,))

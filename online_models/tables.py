@@ -83,8 +83,7 @@ class Table:
             return
         cells = self.array[:rows].reshape((-1, *self._cell))
         differs = cells != self.fill
-        if differs.ndim > 1:
-            differs = differs.reshape(len(cells), -1).any(axis=1)
+        differs = differs.any(axis=tuple(range(1, differs.ndim)))
         yield from self._puts(np.flatnonzero(differs))
 
     def put(self, entry: Put) -> npt.NDArray[np.int64]:
