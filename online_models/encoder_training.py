@@ -37,7 +37,8 @@ class EncoderTrainer:
     encoder
         Written in place; touched rows are marked.
     negatives
-        More make the softmax more exact and the step dearer.
+        At most; fewer for batches of less than 28, which would touch, and publish, too many rows
+        for what they teach. More make the softmax more exact and the step dearer.
     learning_rate
         Of Adagrad.
     seed
@@ -122,8 +123,9 @@ class EncoderTrainer:
         """Return candidate rows in rising order and the log of their expected occurrences."""
         generator = np.random.default_rng([self.seed, step])
         recent = self.encoder.recent.array[self.encoder.recent.array >= 0]
-        uniform = int(self.negatives * self.uniform_share)
-        popular = self.negatives - uniform if len(recent) else 0
+        negatives = min(self.negatives, 64 + 16 * len(targets))
+        uniform = int(negatives * self.uniform_share)
+        popular = negatives - uniform if len(recent) else 0
         drawn = recent[generator.integers(0, len(recent), popular)] if popular else targets
         draws = generator.integers(0, size, uniform).tolist()
         anywhere = np.array([row for row in draws if row not in free], dtype=np.int64)

@@ -50,7 +50,12 @@ class ItemIndex:
         if self._entry is None:
             return None
         rows = np.flatnonzero(self._in_graph)
-        return Graph(rows.astype("<i8").tobytes(), self._entry.graph)
+        return Graph(rows.astype("<i8").tobytes(), self._entry.graph, self._entry.step)
+
+    @property
+    def built_at(self) -> int:
+        """The step whose vectors the graph holds; 0 where there is no graph."""
+        return self._entry.step if self._entry else 0
 
     def search(self, query: Floats, count: int, size: int) -> Rows:
         """Return up to ``count`` rows below ``size``, best first; ties go to the lower row."""
@@ -83,7 +88,10 @@ class ItemIndex:
 
     def _from_graph(self, query: Floats, count: int, size: int) -> Rows:
         assert self._graph is not None
-        labels, _ = self._graph.knn_query(query, k=min(count, self._graph.get_current_count()))
+        try:
+            labels, _ = self._graph.knn_query(query, k=min(count, self._graph.get_current_count()))
+        except RuntimeError:  # fewer than so many can be reached in the graph: take all there are
+            return np.arange(size)
         found = labels[0].astype(np.int64)
         held = np.zeros(size, dtype=bool)
         known = min(size, len(self._in_graph))
@@ -108,13 +116,17 @@ class ItemIndex:
         return bool(np.median(_cosines(then, self.vectors.array[sample])) < least_cosine)
 
 
-def build_graph(vectors: Floats, rows: Rows, *, links: int = 48, breadth: int = 200) -> Graph:
+def build_graph(
+    vectors: Floats, rows: Rows, *, step: int = 0, links: int = 48, breadth: int = 200
+) -> Graph:
     """Return a graph over vectors, built in one thread so that equal input gives equal graphs.
 
     Parameters
     ----------
     vectors, rows
         Of shapes ``(n, dimensions)`` and ``(n,)``.
+    step
+        The model's, at which these were its vectors.
     links, breadth
         HNSW's M and ef_construction. Inner products with biases need more links than cosines do:
         at 50,000 items M = 16 finds .85 of the true top 100, M = 48 finds .987.
@@ -125,7 +137,7 @@ def build_graph(vectors: Floats, rows: Rows, *, links: int = 48, breadth: int = 
     with tempfile.TemporaryDirectory(prefix="rillrec-graph-") as folder:
         path = Path(folder, "graph")
         graph.save_index(str(path))
-        return Graph(rows.astype("<i8").tobytes(), path.read_bytes())
+        return Graph(rows.astype("<i8").tobytes(), path.read_bytes(), step)
 
 
 def _largest(scores: Floats, count: int) -> Rows:

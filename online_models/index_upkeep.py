@@ -31,7 +31,6 @@ class IndexUpkeep:
         self._thread = ThreadPoolExecutor(1, "index") if background else None
         self._building: Future[Graph] | None = None
         self._since = np.zeros(0, dtype=np.int64)
-        self._built_at = 0
 
     def check(self) -> list[Entry]:
         """Return a new graph, already applied, where one is ready."""
@@ -39,17 +38,17 @@ class IndexUpkeep:
             return self._take(self._building.result()) if self._building.done() else []
         items = self.state.items
         step = self.state.progress.step
-        if step % self.every or (self._built_at and step - self._built_at < items.size // PAUSE):
+        built_at = self.state.index.built_at
+        if step % self.every or (built_at and step - built_at < items.size // PAUSE):
             return []
         if not self.state.index.outdated(items.size, len(items)):
             return []
         rows = items.rows()
-        self._built_at = step
         self._since = items.first_seen_ms.array[: items.size].copy()
         vectors = self.state.encoder.output.array[rows]
         if self._thread is None:
-            return self._take(build_graph(vectors, rows))
-        self._building = self._thread.submit(build_graph, vectors, rows)
+            return self._take(build_graph(vectors, rows, step=step))
+        self._building = self._thread.submit(build_graph, vectors, rows, step=step)
         return []
 
     def _take(self, graph: Graph) -> list[Entry]:
@@ -57,6 +56,6 @@ class IndexUpkeep:
         self._building = None
         rows = np.frombuffer(graph.rows, dtype="<i8")
         kept = self.state.items.first_seen_ms.array[rows] == self._since[rows]
-        graph = Graph(rows[kept].tobytes(), graph.graph)
+        graph = Graph(rows[kept].tobytes(), graph.graph, graph.step)
         self.state.apply(graph)
         return [graph]

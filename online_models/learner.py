@@ -19,6 +19,10 @@ from schemas.model_log import Describe, Entry, Publish, Put
 from schemas.positions import Marks, advance, mark_of
 
 
+SMALLEST_BASE_BYTES = 4 * 2**20
+"""Smaller bases count as this large, so that a young model does not write one all the time."""
+
+
 class Observer(Protocol):
     """Sees rankings before their events are learnt, to measure."""
 
@@ -65,7 +69,7 @@ class Learner:
         lists_every: int = 5,
         all_lists_until: int = 50_000,
         publish_interval_ms: int | None = 250,
-        base_growth: float = 4.0,
+        base_growth: float = 1.0,
         background: bool = False,
     ) -> None:
         most = state.config.capacity // 2
@@ -168,7 +172,7 @@ class Learner:
         if self._base_bytes and self._log_bytes < self.base_growth * self._base_bytes:
             return []
         base = self.state.snapshot()
-        self._base_bytes, self._log_bytes = max(_size(base), 2**20), 0
+        self._base_bytes, self._log_bytes = max(_size(base), SMALLEST_BASE_BYTES), 0
         return [base]
 
     def _due(self, now_ms: int) -> bool:

@@ -2,6 +2,7 @@
 
 RillrecError
 ├── EventRefused        an event breaks the contract: it goes to the dead letters, nothing stops
+├── RequestRefused      a request to the scorer breaks the contract
 ├── SettingsError       a setting is unknown, mistyped or out of range
 ├── SourceError         a file or log can't be read, or its columns can't be told apart
 ├── StoreError          the store answered, but not as the contract says
@@ -38,6 +39,10 @@ class EventRefused(RillrecError):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+
+class RequestRefused(RillrecError):
+    """A request to the scorer breaks the contract; the message names field, value and remedy."""
 
 
 class SettingsError(RillrecError):

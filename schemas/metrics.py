@@ -146,7 +146,7 @@ DEGRADED = Metric(
     name="rillrec_scorer_degraded_slates_total",
     kind="counter",
     unit="slates",
-    labels={"stage": ("stale_model", "no_user_state", "trending", "last_good")},
+    labels={"stage": ("stale_model", "no_user_state", "trending", "last_good", "no_model")},
     meaning="Slates answered by a lesser stage, because something was missing.",
 )
 TRACKED = Metric(
@@ -182,6 +182,13 @@ REPLICA_RELOADS = Metric(
     unit="reloads",
     meaning="Times that a hole in the log made this replica load a base snapshot again.",
 )
+APPLY_SECONDS = Metric(
+    name="rillrec_scorer_apply_seconds",
+    kind="histogram",
+    unit="seconds",
+    buckets=SECONDS,
+    meaning="Time that requests stood still while one publish was applied.",
+)
 SCORER_ITEMS = Metric(
     name="rillrec_scorer_model_items",
     kind="gauge",
@@ -208,5 +215,6 @@ METRICS: tuple[Metric, ...] = (
     REPLICA_VERSION,
     REPLICA_AGE,
     REPLICA_RELOADS,
+    APPLY_SECONDS,
     SCORER_ITEMS,
 )

@@ -10,6 +10,15 @@ MINUTE_MS = 60_000.0
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
+SIZES = (
+    "dimensions",
+    "neighbours",
+    "learning_window",
+    "encoder_window",
+    "hidden",
+    "admit_after",
+)
+
 
 class ModelConfig(Struct, frozen=True, kw_only=True):
     """The hyper-parameters that learner and replicas must share.
@@ -54,7 +63,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("dimensions", "neighbours", "learning_window", "hidden", "admit_after"):
+        for name in SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
         if not 1 <= self.scoring_window <= self.learning_window:

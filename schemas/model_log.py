@@ -61,10 +61,11 @@ class Describe(Struct, frozen=True, tag="describe", array_like=True):
 
 
 class Graph(Struct, frozen=True, tag="graph", array_like=True):
-    """A new HNSW graph over the rows that it names, as hnswlib saves it."""
+    """A new HNSW graph over the rows that it names, as hnswlib saves it, built at a step."""
 
     rows: bytes
     graph: bytes
+    step: int = 0
 
 
 class Sightings(Struct, frozen=True, tag="sightings", array_like=True):
@@ -90,6 +91,8 @@ class Progress(Struct, frozen=True, array_like=True):
         Count events: all that were absorbed, and those that were trained on.
     time_ms
         The stream's own clock, in event time.
+    ahead_ms
+        The time of an event far ahead of the clock that no other has confirmed yet.
     marks
         The source positions that the model has absorbed.
     """
@@ -100,6 +103,7 @@ class Progress(Struct, frozen=True, array_like=True):
     trained: int = 0
     time_ms: int = 0
     marks: Marks = {}
+    ahead_ms: int | None = None
 
 
 class Publish(Struct, frozen=True, array_like=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -43,6 +44,12 @@ def _redis_url(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
     if text and not text.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("a Redis URL starts with redis://, rediss:// or unix://")
+    try:
+        port = urlsplit(text).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("the port of a Redis URL is a number from 1 to 65535")
     return url
 
 

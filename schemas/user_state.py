@@ -38,7 +38,9 @@ class UserState(Struct, frozen=True, array_like=True):
     Bounds (see ``StreamRules``): ``history`` 50 visits, oldest first; ``older`` the 1,000 items
     that left it last, each with its session's ordinal; ``sessions`` the 8 with the newest events,
     newest last; ``recent_ids`` 64-bit hashes of the last 32 event ids; ``disliked`` 100 items;
-    ``origins`` the (topic, partition) pairs that the visits' offsets count in, at most 8.
+    ``origins`` the (topic, partition) pairs that the visits' offsets count in, at most 8;
+    ``refused`` (origin, offset) of the 16 events that were refused last, by which a replay knows
+    them from those that were accepted and have left the history since.
     """
 
     user_id: str
@@ -50,6 +52,7 @@ class UserState(Struct, frozen=True, array_like=True):
     recent_ids: tuple[int, ...] = ()
     disliked: tuple[str, ...] = ()
     origins: tuple[tuple[str, int], ...] = ()
+    refused: tuple[tuple[int, int], ...] = ()
 
 
 class StreamRules(Struct, frozen=True, kw_only=True):

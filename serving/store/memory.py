@@ -93,7 +93,8 @@ class MemoryStore:
             return self._log[start : start + count]
 
     def version(self) -> int:
-        return self._version
+        with self._changed:
+            return max(self._version, *self._bases, 0)
 
     def low_marks(self) -> Marks:
         with self._changed:
@@ -125,8 +126,9 @@ class MemoryStore:
         self, from_offset: int, *, count: int, block_ms: int = 0
     ) -> list[tuple[int, str, bytes]]:
         with self._changed:
-            if block_ms and self._last_offset < from_offset:
-                self._changed.wait_for(lambda: self._last_offset >= from_offset, block_ms / 1000)
+            first = max(from_offset, 1)
+            if block_ms and self._last_offset < first:
+                self._changed.wait_for(lambda: self._last_offset >= first, block_ms / 1000)
             start = bisect_left(self._events, from_offset, key=lambda event: event[0])
             return self._events[start : start + count]
 

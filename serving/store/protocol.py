@@ -57,7 +57,7 @@ class Store(Protocol):
         ...
 
     def version(self) -> int:
-        """Return the newest version that was published, 0 where there is none."""
+        """Return the newest version, of the log or of a base; 0 where there is neither."""
         ...
 
     def low_marks(self) -> Marks:

@@ -6,24 +6,29 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from schemas.errors import StoreError
-from schemas.keys import Keys, shard_of
-from schemas.model_log import Publish, decode_publish, encode_publish
+from schemas.keys import Keys, shard_of, shards
+from schemas.model_log import Publish, encode_publish
 from schemas.positions import Marks, Position
-from schemas.user_codec import decode_user, encode_user
+from schemas.user_codec import encode_user
 from schemas.user_state import UserState
 from serving.store import scripts
-from serving.store.protocol import DEAD_LETTERS_PER_SHARD, EVENTS_TOPIC, KEPT_BASES
+from serving.store.encoding import (
+    dead_fields,
+    dead_letter_of,
+    encode,
+    flattened,
+    low_of,
+    marks_of,
+    offset_of,
+    position_of,
+    publish_of,
+    stream_id_of,
+    user_of,
+)
+from serving.store.protocol import DEAD_LETTERS_PER_SHARD, KEPT_BASES
 from serving.store.records import DeadLetter, ShardWrite
 from serving.store.wire import Command, Wire
-
-_SEQUENCE_BITS = 20
-_MARKS = msgspec.msgpack.Decoder(Marks)
-_LOW = msgspec.msgpack.Decoder(tuple[int, Marks])
-_PLACE = msgspec.msgpack.Decoder(tuple[str, int, int])
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class RedisStore:
@@ -63,23 +68,18 @@ class RedisStore:
         if not user_ids:
             return {}
         payloads = self._wire.call("MGET", *map(self.keys.user, user_ids))
-        return {
-            user_id: _user(user_id, payload)
-            for user_id, payload in zip(user_ids, payloads, strict=True)
-            if payload is not None
-        }
+        states = map(user_of, user_ids, payloads)
+        return {state.user_id: state for state in states if state is not None}
 
     def read_user(self, user_id: str) -> tuple[UserState | None, Marks]:
         keys = self.keys
-        state, marks = self._wire.call(
-            "MGET", keys.user(user_id), keys.marks(shard_of(user_id))
-        )
-        return (None if state is None else _user(user_id, state)), _marks(marks)
+        state, marks = self._wire.call("MGET", keys.user(user_id), keys.marks(shard_of(user_id)))
+        return user_of(user_id, state), marks_of(marks)
 
     def read_marks(self, shards: Sequence[str]) -> list[Marks]:
         if not shards:
             return []
-        return [_marks(raw) for raw in self._wire.call("MGET", *map(self.keys.marks, shards))]
+        return [marks_of(raw) for raw in self._wire.call("MGET", *map(self.keys.marks, shards))]
 
     def write_shards(self, writes: Sequence[ShardWrite]) -> None:
         self._wire.transact([self._commands(write) for write in writes])
@@ -93,10 +93,10 @@ class RedisStore:
         ]
         dead = keys.dead(write.shard)
         commands += [
-            ("XADD", dead, "MAXLEN", "~", DEAD_LETTERS_PER_SHARD, "*", *_dead_fields(letter))
+            ("XADD", dead, "MAXLEN", "~", DEAD_LETTERS_PER_SHARD, "*", *dead_fields(letter))
             for letter in write.dead
         ]
-        commands.append(("SET", keys.marks(write.shard), _encode(write.marks)))
+        commands.append(("SET", keys.marks(write.shard), encode(write.marks)))
         return commands
 
     def append(self, publish: Publish) -> None:
@@ -104,27 +104,34 @@ class RedisStore:
         refused = self._wire.call(
             "EVAL", scripts.APPEND, 2, self.keys.log, self.keys.low,
             f"{progress.version}-0", encode_publish(publish),
-            _encode((progress.version, progress.marks)),
+            encode((progress.version, progress.marks)),
         )  # fmt: skip
-        if refused != b"OK":
+        if b"ID specified in XADD" in refused:
             raise StoreError(
                 f"version {progress.version} is not newer than {self.version()}, the log's newest: "
-                f"another flow publishes to this model; stop one of them ({refused.decode()})"
+                "another flow publishes to this model; stop one of them"
+            )
+        if refused != b"OK":
+            raise StoreError(
+                f"Redis at {self.address} refused version {progress.version} of the model: "
+                f"{refused.decode()}"
             )
 
     def read_log(self, after_version: int, *, block_ms: int = 0, count: int = 100) -> list[Publish]:
         entries = self._read_stream(self.keys.log, f"{after_version}-0", count, block_ms)
-        return [_publish(fields[1], f"log entry {stream_id.decode()}") for stream_id, fields in entries]
+        return [
+            publish_of(fields[1], f"log entry {stream_id.decode()}")
+            for stream_id, fields in entries
+        ]
 
     def version(self) -> int:
-        return self._low()[0]
+        low, bases = self._wire.pipeline(
+            [("GET", self.keys.low), ("ZREVRANGE", self.keys.bases, 0, 0)]
+        )
+        return max(low_of(low)[0], *map(int, bases), 0)
 
     def low_marks(self) -> Marks:
-        return self._low()[1]
-
-    def _low(self) -> tuple[int, Marks]:
-        raw = self._wire.call("GET", self.keys.low)
-        return (0, {}) if raw is None else _LOW.decode(raw)
+        return low_of(self._wire.call("GET", self.keys.low))[1]
 
     def put_base(self, base: Publish) -> None:
         keys, version = self.keys, base.progress.version
@@ -152,7 +159,7 @@ class RedisStore:
                 return None
             raw = self._wire.call("GET", self.keys.base(int(newest[0])))
             if raw is not None:
-                return _publish(raw, f"base {newest[0].decode()}")
+                return publish_of(raw, f"base {newest[0].decode()}")
         raise StoreError(
             f"{self.keys.bases} names version {int(newest[0])}, but its base is gone: is Redis "
             "evicting keys? Set maxmemory-policy to noeviction or volatile-ttl"
@@ -161,19 +168,15 @@ class RedisStore:
     def append_events(self, events: Sequence[tuple[str, bytes]]) -> list[Position]:
         if not events:
             return []
-        adds: list[Command] = [
-            ("XADD", self.keys.events, "*", "t", event_type, "d", payload)
-            for event_type, payload in events
-        ]
-        [ids] = self._wire.transact([adds])
-        return [Position(EVENTS_TOPIC, 0, _offset(stream_id)) for stream_id in ids]
+        ids = self._wire.call("EVAL", scripts.ADD_EVENTS, 1, self.keys.events, *flattened(events))
+        return [position_of(stream_id) for stream_id in ids]
 
     def read_events(
         self, from_offset: int, *, count: int, block_ms: int = 0
     ) -> list[tuple[int, str, bytes]]:
-        after = _stream_id(max(from_offset, 1) - 1)
+        after = stream_id_of(max(from_offset, 1) - 1)
         return [
-            (_offset(stream_id), fields[1].decode(), fields[3])
+            (offset_of(stream_id), fields[1].decode(), fields[3])
             for stream_id, fields in self._read_stream(self.keys.events, after, count, block_ms)
         ]
 
@@ -183,13 +186,16 @@ class RedisStore:
         return reply[0][1] if reply else []
 
     def trim_events(self, below_offset: int) -> None:
-        self._wire.call("XTRIM", self.keys.events, "MINID", _stream_id(max(below_offset, 0)))
+        self._wire.call("XTRIM", self.keys.events, "MINID", stream_id_of(max(below_offset, 0)))
 
     def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:
         replies = self._wire.pipeline(
-            [("XREVRANGE", dead, "+", "-", "COUNT", limit) for dead in self.keys.all_dead()]
+            [
+                ("XREVRANGE", dead, "+", "-", "COUNT", limit)
+                for dead in map(self.keys.dead, shards())
+            ]
         )
-        newest = [_dead_letter(fields) for reply in replies for _, fields in reply]
+        newest = [dead_letter_of(fields) for reply in replies for _, fields in reply]
         newest.sort(key=lambda letter: (letter.topic, letter.partition, letter.offset))
         return newest[-limit:]
 
@@ -210,46 +216,3 @@ class RedisStore:
 
     def close(self) -> None:
         self._wire.close()
-
-
-def _offset(stream_id: bytes) -> int:
-    ms, _, sequence = stream_id.partition(b"-")
-    return (int(ms) << _SEQUENCE_BITS) + int(sequence)
-
-
-def _stream_id(offset: int) -> str:
-    return f"{offset >> _SEQUENCE_BITS}-{offset & ((1 << _SEQUENCE_BITS) - 1)}"
-
-
-def _user(user_id: str, payload: bytes) -> UserState:
-    try:
-        return decode_user(user_id, payload)
-    except (ValueError, msgspec.DecodeError) as error:
-        raise StoreError(f"the state of user {user_id[:64]!r} can't be read: {error}") from error
-
-
-def _marks(payload: bytes | None) -> Marks:
-    return {} if payload is None else _MARKS.decode(payload)
-
-
-def _publish(payload: bytes, where: str) -> Publish:
-    try:
-        return decode_publish(payload)
-    except msgspec.DecodeError as error:
-        raise StoreError(f"{where} of the model can't be read: {error}") from error
-
-
-def _dead_fields(letter: DeadLetter) -> Command:
-    place = _encode((letter.topic, letter.partition, letter.offset))
-    return (
-        "at", place, "t", letter.event_type, "r", letter.reason, "m", letter.message,
-        "d", letter.payload,
-    )  # fmt: skip
-
-
-def _dead_letter(fields: list[bytes]) -> DeadLetter:
-    place, event_type, reason, message, payload = fields[1::2]
-    topic, partition, offset = _PLACE.decode(place)
-    return DeadLetter(
-        topic, partition, offset, event_type.decode(), reason.decode(), message.decode(), payload
-    )

@@ -12,7 +12,8 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    BusyLoadingError,
+    AuthenticationError,
+    AuthorizationError,
     ClusterDownError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -25,7 +26,8 @@ from redis.retry import Retry
 from schemas.errors import StoreError, StoreUnavailable
 
 Command = tuple[str | bytes | int, ...]
-_UNAVAILABLE = (BusyLoadingError, ClusterDownError, TryAgainError)
+_PASSING = (ClusterDownError, TryAgainError)
+_REFUSING = (AuthenticationError, AuthorizationError)
 
 
 class Wire:
@@ -48,7 +50,7 @@ class Wire:
             socket_connect_timeout=timeout_s,
         ).connection_pool
         self.timeout_s = timeout_s
-        self.address = _address(self._pool.connection_kwargs)
+        self.address = address_of(self._pool.connection_kwargs)
 
     def call(self, *command: str | bytes | int) -> Any:
         """Return the reply to one command."""
@@ -67,7 +69,7 @@ class Wire:
         replies = self._exchange(commands)
         for reply in replies:
             if isinstance(reply, RedisError):
-                raise self._ours(reply)
+                raise translated(reply, self.address)
         return replies
 
     def transact(self, groups: Sequence[Sequence[Command]]) -> list[list[Any]]:
@@ -89,7 +91,7 @@ class Wire:
             done = executed if isinstance(executed, list) else [executed]
             for reply in (*queued, *done):
                 if isinstance(reply, RedisError):
-                    raise self._ours(reply)
+                    raise translated(reply, self.address)
             if not isinstance(executed, list) or len(executed) != len(group):
                 raise StoreError(f"Redis at {self.address} answered EXEC with {executed!r:.80}")
             results.append(executed)
@@ -100,9 +102,9 @@ class Wire:
         if not commands:
             return []
         try:
-            connection = self._pool.get_connection()
+            connection: Any = self._pool.get_connection()
         except (RedisError, OSError) as error:
-            raise self._ours(error) from error
+            raise translated(error, self.address) from error
         complete = False
         try:
             connection.send_packed_command(connection.pack_commands(commands))
@@ -110,21 +112,11 @@ class Wire:
             complete = True
             return replies
         except (RedisError, OSError) as error:
-            raise self._ours(error) from error
+            raise translated(error, self.address) from error
         finally:
             if not complete:
                 connection.disconnect()
             self._pool.release(connection)
-
-    def _ours(self, error: RedisError | OSError) -> StoreError:
-        words = f"Redis at {self.address}"
-        if isinstance(error, ReadOnlyError):
-            return StoreError(f"{words} is a read-only replica: name the primary ({error})")
-        if isinstance(error, OutOfMemoryError):
-            return StoreError(f"{words} is full: raise its maxmemory ({error})")
-        if isinstance(error, ResponseError) and not isinstance(error, _UNAVAILABLE):
-            return StoreError(f"{words} refused a command: {error}")
-        return StoreUnavailable(f"{words} does not answer: {error}; is it running?")
 
     def close(self) -> None:
         """Close all connections."""
@@ -138,7 +130,22 @@ def _reply(connection: Any) -> Any:
         return error
 
 
-def _address(options: dict[str, Any]) -> str:
+def translated(error: Exception, address: str) -> StoreError:
+    """Return what an error of redis-py is to us."""
+    words = f"Redis at {address}"
+    if isinstance(error, ReadOnlyError):
+        return StoreError(f"{words} is a read-only replica: name the primary ({error})")
+    if isinstance(error, OutOfMemoryError):
+        return StoreError(f"{words} is full: raise its maxmemory ({error})")
+    if isinstance(error, _REFUSING):
+        return StoreError(f"{words} refuses the user or password of its URL ({error})")
+    if isinstance(error, ResponseError) and not isinstance(error, _PASSING):
+        return StoreError(f"{words} refused a command: {error}")
+    return StoreUnavailable(f"{words} does not answer: {error}; is it running?")
+
+
+def address_of(options: dict[str, Any]) -> str:
+    """Return where a pool's connections go, without credentials."""
     if "path" in options:
         return str(options["path"])
     return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}/{options.get('db', 0)}"

@@ -1,5 +1,6 @@
 """Where settings come from, which source wins, and what an error says."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,8 @@ def test_variables_are_read_as_what_their_setting_is() -> None:
             "RILLREC_STORE__REDIS_URL": "redis://:hunter2@h",
             "RILLREC_STREAM__KIND_WEIGHTS": "{click = 3, view = 1.0}",
             "RILLREC_STREAM__KIND_WEIGHTS__VIEW": "0",
-            "RILLREC_MODEL__HYPER__DIM": "32",
-            "RILLREC_MODEL__HYPER__OPTIMIZER": "adagrad",
-            "RILLREC_MODEL__HYPER__SHUFFLE": "true",
+            "RILLREC_MODEL__HYPER__DIMENSIONS": "32",
+            "RILLREC_MODEL__HYPER__RULE_HALF_LIVES_MS": "[60000.0, inf]",
         }
     )
     assert settings.model.name == "123"
@@ -69,7 +69,8 @@ def test_variables_are_read_as_what_their_setting_is() -> None:
     assert settings.store.data_dir == Path("/data")
     assert settings.store.redis_url.get_secret_value() == "redis://:hunter2@h"
     assert settings.stream.kind_weights == {"click": 3.0, "view": 0.0}
-    assert settings.model.hyper == {"dim": 32, "optimizer": "adagrad", "shuffle": True}
+    assert settings.model.config().dimensions == 32
+    assert settings.model.config().rule_half_lives_ms == (60_000.0, math.inf)
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one(toml: Path) -> None:
@@ -123,12 +124,30 @@ def test_a_table_that_is_no_table_is_refused() -> None:
             "'_', at most 64",
         ),
         (
-            "[model.hyper]\ndim = [1]",
-            "model.hyper.dim is [1]: it must be a number, a truth value or text",
+            "[model.hyper]\nhidden = ['a']",
+            "model.hyper.hidden is ['a']: it must be a number, a truth value, text or a list of "
+            "numbers",
+        ),
+        (
+            "[model.hyper]\ndimension = 8",
+            "model.hyper is {'dimension': 8}: no hyper-parameter is called 'dimension'; did you "
+            "mean 'dimensions'?",
+        ),
+        (
+            "[model.hyper]\ndimensions = 0",
+            "model.hyper is {'dimensions': 0}: dimensions is 0, it must be at least 1",
+        ),
+        (
+            "[model.hyper]\ndimensions = 'many'",
+            "model.hyper is {'dimensions': 'many'}: Expected `int`, got `str` - at `$.dimensions`",
         ),
         (
             "[store]\nredis_url = 'http://:hunter2@h'",
             "store.redis_url is (a secret): a Redis URL starts with redis://, rediss:// or unix://",
+        ),
+        (
+            "[store]\nredis_url = 'redis://:hunter2@h:99999'",
+            "store.redis_url is (a secret): the port of a Redis URL is a number from 1 to 65535",
         ),
     ],
 )

@@ -1,0 +1,152 @@
+"""Step 5: the model learns, in the order of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from bytewax.operators import StatefulBatchLogic
+
+from flows.batches import Lesson
+from flows.in_order import InOrder
+from flows.tally import Tally
+from online_models.learner import Learner
+from online_models.recommender import Recommender
+from schemas.model_config import ModelConfig
+from schemas.model_log import Configure, Publish
+from schemas.positions import Marks, advance, mark_of
+from serving.replica import Replica
+from serving.store import Store
+
+
+def learner_of(
+    store: Store, *, config: ModelConfig | None = None, publish_interval_ms: int = 250
+) -> Learner:
+    """Return a learner that goes on where the model's log in the store ends.
+
+    Raises
+    ------
+    ModelLogBroken
+        The log lacks entries that no base makes up for.
+    StoreUnavailable, StoreError
+        As the store does.
+    """
+    replica = Replica(store, config=config)
+    while replica.refresh():
+        pass
+    return Learner(
+        replica.state,
+        Recommender(replica.state),
+        publish_interval_ms=publish_interval_ms,
+        background=True,
+    )
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
+    """Calls the learner, and hands on what it publishes.
+
+    Parameters
+    ----------
+    now_ms
+        A clock, which times publishes and nothing else.
+    micro_batch_wait_ms
+        A micro-batch that is not full is closed after that wait. ``None`` closes by count alone,
+        and at the end of the source: what is learnt is then the same for any timing.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        *,
+        tally: Tally,
+        now_ms: Callable[[], int],
+        micro_batch_wait_ms: int | None,
+    ) -> None:
+        self._learner, self._tally, self._now_ms = learner, tally, now_ms
+        self._wait_ms = micro_batch_wait_ms
+        self._in_order = InOrder()
+        self._reached: Marks = {}
+        self._pending, self._step = 0, learner.state.progress.step
+        self._opened_ms = self._published_ms = 0
+
+    def on_batch(self, values: list[list[Lesson]]) -> tuple[list[Publish], bool]:
+        now_ms = self._now_ms()
+        publishes: list[Publish] = []
+        with self._tally.timed("learn"):
+            for lesson in self._in_order.take([one for value in values for one in value]):
+                publishes += self._learn(lesson, now_ms)
+        return self._out(publishes, now_ms), StatefulBatchLogic.RETAIN
+
+    def _learn(self, lesson: Lesson, now_ms: int) -> list[Publish]:
+        advance(self._reached, lesson.topic, lesson.partition, lesson.end)
+        publishes = self._learner.learn_many(
+            lesson.examples,
+            topic=lesson.topic,
+            partition=lesson.partition,
+            until=lesson.end,
+            now_ms=now_ms,
+            updates=lesson.updates,
+        )
+        self._tally.learnt(len(lesson.examples), items=len(self._learner.state.items))
+        return publishes
+
+    def on_notify(self) -> tuple[list[Publish], bool]:
+        # The engine may call this at times that were asked for long ago: look what is due.
+        now_ms, due_ms = self._now_ms(), self._due_ms()
+        if due_ms is None or now_ms < due_ms:
+            return [], StatefulBatchLogic.RETAIN
+        with self._tally.timed("learn"):
+            publishes = self._learner.close_micro_batch(now_ms)
+        return self._out(publishes, now_ms), StatefulBatchLogic.RETAIN
+
+    def on_eof(self) -> tuple[list[Publish], bool]:
+        now_ms = self._now_ms()
+        publishes = self._learner.close_micro_batch(now_ms)
+        if self._unpublished:
+            publishes += self._learner.collect(now_ms)
+        return self._out(publishes, now_ms), StatefulBatchLogic.RETAIN
+
+    def notify_at(self) -> datetime | None:
+        due_ms = self._due_ms()
+        return None if due_ms is None else _EPOCH + timedelta(milliseconds=due_ms)
+
+    def snapshot(self) -> None:
+        """Return nothing: the model is its log, and the source starts at its marks."""
+
+    @property
+    def _unpublished(self) -> bool:
+        marks = self._learner.state.progress.marks
+        return any(
+            until > mark_of(marks, topic, partition)
+            for topic, partitions in self._reached.items()
+            for partition, until in partitions.items()
+        )
+
+    def _due_ms(self) -> int | None:
+        """Return when to close a micro-batch or to publish, if nothing comes before."""
+        if self._wait_ms is None or not self._unpublished:
+            return None
+        if self._learner.pending:
+            return self._opened_ms + self._wait_ms
+        return self._publish_due_ms()
+
+    def _publish_due_ms(self) -> int:
+        return self._published_ms + (self._learner.publish_interval_ms or 0)
+
+    def _out(self, publishes: list[Publish], now_ms: int) -> list[Publish]:
+        pending, step = self._learner.pending, self._learner.state.progress.step
+        if step != self._step or not self._pending:
+            self._opened_ms = now_ms
+        self._pending, self._step = pending, step
+        if publishes:
+            self._published_ms = now_ms
+        # A base comes after the publish of its version: one that the log refuses is never kept.
+        return sorted(publishes, key=lambda one: (one.progress.version, is_base(one)))
+
+
+def is_base(publish: Publish) -> bool:
+    """Return whether a publish is a base snapshot."""
+    return bool(publish.entries) and isinstance(publish.entries[0], Configure)

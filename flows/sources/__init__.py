@@ -1,0 +1,1 @@
+"""Where events come from: files, and the embedded log. All resume at a position."""

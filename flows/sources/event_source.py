@@ -1,0 +1,70 @@
+"""What every source of events is: partitions that resume, and a decoder of their records."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from flows.batches import SourceBatch
+from flows.decode import Decoder
+from flows.lease import Lease
+from flows.patience import patiently
+from schemas.positions import Marks, mark_of
+from serving.store import Store
+
+
+class EventSource(FixedPartitionedSource[SourceBatch, int]):
+    """One partition of one topic, read by one worker.
+
+    It starts at the store's low-water mark: below it all is learnt and published. Where the engine
+    keeps a recovery store, it starts at the lower of both.
+
+    Parameters
+    ----------
+    topic
+        The name that positions are counted under.
+    decoder
+        Knows what the records look like.
+    """
+
+    def __init__(self, topic: str, decoder: Decoder) -> None:
+        self.topic, self.decoder = topic, decoder
+        self._ended = threading.Event()
+        self._low_marks: Callable[[], Marks] = dict
+        self._lease: Lease | None = None
+
+    def resume_from(self, store: Store, lease: Lease | None = None) -> None:
+        """Start at a store's low-water marks, holding the lease of its model while reading."""
+        self._low_marks, self._lease = store.low_marks, lease
+
+    def end(self) -> None:
+        """Read nothing more: the flow ends in order, everything that was read is published."""
+        self._ended.set()
+
+    def list_parts(self) -> list[str]:
+        return [f"{self.topic}/0"]
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: int | None
+    ) -> StatefulSourcePartition[SourceBatch, int]:
+        if self._lease is not None:
+            self._lease.hold()
+        start = mark_of(patiently(lambda _again: self._low_marks()), self.topic, 0)
+        if resume_state is not None:
+            start = min(start, resume_state)
+        return self.open_at(start)
+
+    @abstractmethod
+    def open_at(self, start: int) -> StatefulSourcePartition[SourceBatch, int]:
+        """Return the partition, to be read from an offset on."""
+
+    def keep_reading(self) -> bool:
+        """Return whether to read on; if so, the lease has been renewed where that was due."""
+        if self._ended.is_set():
+            return False
+        if self._lease is not None:
+            self._lease.hold()
+        return True

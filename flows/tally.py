@@ -1,0 +1,124 @@
+"""What a run has counted and timed: plain numbers, read by reports and by Prometheus."""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from schemas.metrics import SECONDS, STEPS
+
+
+class StepTimes:
+    """Durations of one step, in the buckets that the table of metrics names."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS) + 1)
+        self.total_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one duration."""
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.total_s += seconds
+
+
+class Tally:
+    """Counters of one process; its steps add to them by the batch.
+
+    Events that are replayed after a crash count again: these numbers tell what this process did.
+
+    Attributes
+    ----------
+    records
+        What was read, the filtered ones among it, blank lines not.
+    filtered
+        Records below the least value, dropped before everything.
+    verdicts
+        ``(event type, verdict)`` to a count; verdicts as in ``schemas.metrics.EVENTS``.
+    reasons
+        Dead letters by reason, late ones included.
+    users
+        Where states were found: ``cached``, ``stored`` or ``new``.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.records = 0
+        self.filtered = 0
+        self.verdicts: Counter[tuple[str, str]] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.users: Counter[str] = Counter()
+        self.publishes: Counter[str] = Counter()
+        self.examples = 0
+        self.lag_ms = 0
+        self.model_version = 0
+        self.model_items = 0
+        self.steps = {step: StepTimes() for step in STEPS}
+
+    @property
+    def events(self) -> int:
+        """Events that were absorbed: accepted, not repeated."""
+        return self._count("accepted")
+
+    @property
+    def duplicates(self) -> int:
+        """Events that repeated one of their user's last ones."""
+        return self._count("duplicate")
+
+    @property
+    def late(self) -> int:
+        """Events too far behind their user's newest."""
+        return self._count("late")
+
+    @property
+    def rejected(self) -> int:
+        """Events that became dead letters, late ones included."""
+        return self._count("refused") + self.late
+
+    def _count(self, verdict: str) -> int:
+        with self._lock:
+            return sum(n for (_, given), n in self.verdicts.items() if given == verdict)
+
+    def read(self, records: int, *, filtered: int, lag_ms: int | None) -> None:
+        """Count a batch that was decoded."""
+        with self._lock:
+            self.records += records
+            self.filtered += filtered
+            if lag_ms is not None:
+                self.lag_ms = lag_ms
+
+    def settled(
+        self,
+        *,
+        verdicts: Mapping[tuple[str, str], int],
+        reasons: Mapping[str, int],
+        users: Mapping[str, int],
+    ) -> None:
+        """Count what the session step decided on."""
+        with self._lock:
+            self.verdicts.update(verdicts)
+            self.reasons.update(reasons)
+            self.users.update(users)
+
+    def learnt(self, examples: int, *, items: int) -> None:
+        """Count examples handed to the learner, which has so many items now."""
+        with self._lock:
+            self.examples += examples
+            self.model_items = items
+
+    def published(self, form: str, version: int) -> None:
+        """Count a publish (``log``) or a base snapshot (``base``) that has been stored."""
+        with self._lock:
+            self.publishes[form] += 1
+            self.model_version = version
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Time what a step does for one batch."""
+        started_s = time.perf_counter()
+        yield
+        with self._lock:
+            self.steps[step].add(time.perf_counter() - started_s)

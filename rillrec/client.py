@@ -1,0 +1,188 @@
+"""A small client of the scorer: the public gRPC API, with Rillrec's own types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+from msgspec import Struct
+
+from rillrec.messages import event_to_wire
+from schemas.errors import CallFailed
+from schemas.events import Impression, Interaction, ItemUpdate
+from serving import scorer_pb2 as pb
+from serving.scorer_pb2_grpc import ScorerStub
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+Reply = TypeVar("Reply", bound="Message")
+
+
+class Receipt(Struct, frozen=True):
+    """What became of a tracked event: its position token, and why it will be refused if it is."""
+
+    position: str
+    refused: str = ""
+
+
+class SlateItem(Struct, frozen=True):
+    """One recommended item, and which sources proposed it."""
+
+    item_id: str
+    score: float
+    sources: tuple[str, ...] = ()
+    title: str = ""
+
+
+class Slate(Struct, frozen=True):
+    """A reply of Recommend. ``degraded`` is empty in good health."""
+
+    items: tuple[SlateItem, ...]
+    request_id: str = ""
+    degraded: tuple[str, ...] = ()
+    model_version: int = 0
+    known_user: bool = False
+
+
+class ModelInfo(Struct, frozen=True):
+    """Which model is served, and how fresh it is."""
+
+    name: str
+    version: int
+    absorbed_events: int
+    trained_events: int
+    items: int
+    age_s: float
+
+
+class Client:
+    """Calls one scorer. Safe to share between threads; close it, or use it in a ``with``.
+
+    Parameters
+    ----------
+    address
+        ``host:port`` of the scorer.
+    timeout_s
+        Deadline of each call. With ``after`` it is also how long to wait for the event.
+
+    Examples
+    --------
+    >>> with Client("127.0.0.1:50051") as client:  # doctest: +SKIP
+    ...     click = Interaction(event_id="e1", user_id="ann", item_id="tea", kind="click",
+    ...                         time_ms=int(time.time() * 1000))
+    ...     receipt = client.track([click])[0]
+    ...     slate = client.recommend("ann", 5, after=receipt.position)
+    """
+
+    def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 5.0) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self._channel = grpc.insecure_channel(address)
+        self._stub: Any = ScorerStub(self._channel)
+
+    def track(self, events: Sequence[Interaction | Impression | ItemUpdate]) -> list[Receipt]:
+        """Send events in; return a receipt for each when they are durable in the event log."""
+        reply = self._call(
+            self._stub.Track, pb.TrackRequest(events=[event_to_wire(event) for event in events])
+        )
+        return [Receipt(tracked.position, tracked.refused) for tracked in reply.tracked]
+
+    def recommend(
+        self,
+        user_id: str,
+        k: int = 20,
+        *,
+        after: str = "",
+        time_ms: int | None = None,
+        session_id: str = "",
+        context: Mapping[str, str] | None = None,
+    ) -> Slate:
+        """Return the best ``k`` items for a user.
+
+        Parameters
+        ----------
+        after
+            A receipt's position: wait until that event is part of the user's state.
+        time_ms
+            The moment to recommend for; now where absent.
+        session_id
+            Which of the user's open sessions asks; the newest where absent.
+        """
+        request = pb.RecommendRequest(
+            user_id=user_id, k=k, after=after, session_id=session_id, context=context or {}
+        )
+        if time_ms is not None:
+            request.time_ms = time_ms
+        reply = self._call(self._stub.Recommend, request)
+        return Slate(
+            _items(reply.items),
+            request_id=reply.request_id,
+            degraded=tuple(reply.degraded),
+            model_version=reply.model_version,
+            known_user=reply.known_user,
+        )
+
+    def score(
+        self, user_id: str, item_ids: Sequence[str], *, after: str = ""
+    ) -> dict[str, float | None]:
+        """Return the score of each item for a user, ``None`` where the model does not know it."""
+        request = pb.ScoreRequest(user_id=user_id, item_ids=item_ids, after=after)
+        reply = self._call(self._stub.Score, request)
+        return {
+            scored.item_id: scored.score if scored.HasField("score") else None
+            for scored in reply.scores
+        }
+
+    def similar_items(self, item_id: str, k: int = 20) -> tuple[SlateItem, ...]:
+        """Return the ``k`` items most alike to a given one."""
+        reply = self._call(self._stub.SimilarItems, pb.SimilarItemsRequest(item_id=item_id, k=k))
+        return _items(reply.items)
+
+    def forget(self, user_id: str) -> str:
+        """Ask for a user to be forgotten; return the request's position."""
+        return str(self._call(self._stub.Forget, pb.ForgetRequest(user_id=user_id)).position)
+
+    def model_info(self) -> ModelInfo:
+        """Return which model is served."""
+        reply = self._call(self._stub.GetModelInfo, pb.GetModelInfoRequest())
+        return ModelInfo(
+            reply.name,
+            reply.model_version,
+            reply.absorbed_events,
+            reply.trained_events,
+            reply.items,
+            reply.age_s,
+        )
+
+    def _call(self, method: Callable[..., Reply], request: Message) -> Reply:
+        try:
+            return method(request, timeout=self._timeout_s)
+        except grpc.RpcError as error:
+            code, details = error.code().name, error.details()  # type: ignore[attr-defined]
+            raise CallFailed(
+                code, f"the scorer at {self.address} answered {code}: {details}"
+            ) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _items(items: Sequence[Any]) -> tuple[SlateItem, ...]:
+    return tuple(
+        SlateItem(item.item_id, item.score, tuple(item.sources), item.title) for item in items
+    )

@@ -1,0 +1,94 @@
+"""``rillrec serve``: the scorer alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rillrec.exits import INTERRUPTED
+from rillrec.options import ConfigFile, DataDir, ModelName, Parent, Repeats, Unit, settings_of
+
+if TYPE_CHECKING:
+    from serving.server import ScorerServer
+
+
+def serve(
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    model: ModelName = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on [default: 127.0.0.1].", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="TCP port of gRPC; 0 takes a free one [default: 50051].", show_default=False
+        ),
+    ] = None,
+    reuse_port: Annotated[
+        bool, typer.Option("--reuse-port", help="Let several scorers share the port.")
+    ] = False,
+    unit: Unit = None,
+    repeats: Repeats = None,
+    parent: Parent = None,
+) -> None:
+    """Serve a model over gRPC: Recommend, Score, SimilarItems, Track, Forget, GetModelInfo.
+
+    Needs neither torch nor Bytewax. Reads the Redis of the settings, or the one that `rillrec up`,
+    `flow` or `replay --into` left in the data directory, and follows the model there as it learns.
+
+    \b
+    Examples:
+      rillrec serve --model ml100k
+      rillrec serve --port 6000 --host 0.0.0.0
+      RILLREC_STORE__REDIS_URL=redis://redis:6379 rillrec serve
+      grpcurl -plaintext -d '{"user_id": "u1", "k": 5}' \\
+        localhost:50051 rillrec.v1.Scorer/Recommend
+    """
+    from rillrec.parent import end_with_parent
+
+    end_with_parent(parent)
+    from rillrec.logs import log_to_stderr
+    from rillrec.stores import redis_of
+    from serving.server import ScorerServer, run
+
+    settings = settings_of(
+        config,
+        data_dir=data_dir,
+        model=model,
+        serve={"host": host, "port": port},
+        stream={"unit": unit, "repeats": repeats},
+    )
+    log_to_stderr()
+    interrupted = []
+    with redis_of(settings) as url:
+        server = ScorerServer(
+            url,
+            name=settings.model.name,
+            rules=settings.stream.rules(),
+            host=settings.serve.host,
+            port=settings.serve.port,
+            metrics_port=settings.serve.metrics_port,
+            reuse_port=reuse_port,
+        )
+
+        def started(server: ScorerServer) -> None:
+            import asyncio
+
+            def interrupt() -> None:
+                interrupted.append(True)
+                os.kill(os.getpid(), signal.SIGTERM)  # which the server ends by, in order
+
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+            typer.echo(
+                f"the scorer of model {settings.model.name!r} listens on "
+                f"{server.host}:{server.port} (gRPC)"
+            )
+
+        run(server, on_start=started)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)

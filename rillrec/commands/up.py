@@ -1,0 +1,73 @@
+"""``rillrec up``: Redis, the flow and the scorer, on this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rillrec.options import ConfigFile, DataDir, ModelName, need_flow_extra, settings_of
+
+if TYPE_CHECKING:
+    from rillrec.local import Local
+
+
+def up(
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    model: ModelName = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address of the scorer [default: 127.0.0.1].", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="TCP port of the scorer; 0 takes a free one [default: 50051, or a free one where "
+            "that is taken].",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run all of Rillrec on this machine: Redis, the learner and the scorer.
+
+    Events go in by Track, slates come out by Recommend; nothing else need be installed. What was
+    tracked and learnt stays in the data directory. A part that crashes is started again; Ctrl-C
+    ends all in order.
+
+    \b
+    Examples:
+      rillrec up
+      rillrec up --port 6000 --data-dir ./data
+      rillrec up --config rillrec.toml --model shop
+    """
+    need_flow_extra("up")
+    from rillrec.local import Local
+    from rillrec.signals import orderly_end
+
+    settings = settings_of(config, data_dir=data_dir, model=model, serve={"host": host, "port": port})
+    with orderly_end():
+        with Local(settings, config=config, environ=os.environ, tell=_tell, tell_line=_tell) as local:
+            _announce(local)
+            local.wait_until_ready()
+            _tell(f"ready: the scorer listens on {local.address} (gRPC); Ctrl-C ends it")
+            while True:
+                local.watch()
+                time.sleep(0.2)
+
+
+def _announce(local: Local) -> None:
+    settings = local.settings
+    own = bool(settings.store.redis_url.get_secret_value())
+    where = "redis_url of the settings" if own else local.redis_url
+    _tell(f"model   {settings.model.name}")
+    _tell(f"redis   {where}")
+    if not own:
+        _tell(f"data    {settings.store.data_dir}")
+    _tell(f"scorer  {local.address}")
+
+
+def _tell(line: str) -> None:
+    typer.echo(line)

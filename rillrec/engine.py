@@ -1,0 +1,69 @@
+"""Running a dataflow in this process, and ending it in order."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from rillrec.exits import INTERRUPTED, OK
+from schemas.errors import RillrecError
+
+if TYPE_CHECKING:
+    from bytewax.dataflow import Dataflow
+
+    from flows.sources.event_source import EventSource
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_flow(flow: Dataflow, source: EventSource) -> int:
+    """Run a flow on one worker until its source ends; return the exit code.
+
+    The engine knows no orderly stop. So SIGTERM and Ctrl-C end the source instead: what was read
+    goes through all steps, the last micro-batch is trained on, and everything is published. A
+    second signal does not wait for that.
+
+    Raises
+    ------
+    RillrecError
+        As a step raised it, without the engine's wrapping.
+    """
+    from bytewax.testing import run_main
+
+    with _ending(source) as signals:
+        try:
+            run_main(flow)
+        except BaseException as error:
+            ours = _ours(error)
+            if ours is None:
+                raise
+            raise ours from error
+    return INTERRUPTED if signal.SIGINT in signals else OK
+
+
+@contextmanager
+def _ending(source: EventSource) -> Iterator[list[int]]:
+    """End the source when a signal comes, and give the signals that came."""
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        source.end()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ours(error: BaseException | None) -> RillrecError | None:
+    """Return the error that a step raised, from among those that the engine made of it."""
+    while error is not None and not isinstance(error, RillrecError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -1,0 +1,26 @@
+"""What the command line's exit codes mean."""
+
+from __future__ import annotations
+
+from schemas.errors import RillrecError, SettingsError
+
+OK = 0
+FOUND = 1
+USAGE = 2
+SETTINGS = 3
+UNAVAILABLE = 4
+INTERRUPTED = 130
+
+MEANINGS = {
+    OK: "it worked",
+    FOUND: "it ran and found trouble: refused events (validate), a fault (doctor)",
+    USAGE: "the command line is wrong",
+    SETTINGS: "a setting is unknown, mistyped or out of range",
+    UNAVAILABLE: "what it needs is not there: a file, Redis, a model, the flow extra",
+    INTERRUPTED: "stopped by Ctrl-C",
+}
+
+
+def code_of(error: RillrecError) -> int:
+    """Return the exit code that an error ends the process with."""
+    return SETTINGS if isinstance(error, SettingsError) else UNAVAILABLE

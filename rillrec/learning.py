@@ -1,0 +1,46 @@
+"""The process that learns from the embedded event log: everything is wired here."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from flows.learn import learner_of
+from flows.lease import Lease, this_process
+from flows.recommend import build_flow, wall_ms
+from flows.sources.log import LogSource
+from flows.tally import Tally
+from rillrec.engine import run_flow
+from schemas.settings import Settings
+from serving.store import RedisStore
+
+
+def learn_from_log(settings: Settings, store: RedisStore) -> int:
+    """Learn until a signal ends it; return the exit code.
+
+    Raises
+    ------
+    StoreError
+        Another flow learns this model.
+    """
+    flow, tally = settings.flow, Tally()
+    source = LogSource(store, batch_size=flow.batch_size)
+    lease = Lease(store, owner=this_process(), now_ms=wall_ms)
+    dataflow = build_flow(
+        source,
+        store,
+        partial(
+            learner_of,
+            store,
+            config=settings.model.config(),
+            publish_interval_ms=flow.publish_interval_ms,
+        ),
+        rules=settings.stream.rules(),
+        model_name=settings.model.name,
+        tally=tally,
+        lease=lease,
+        micro_batch_wait_ms=flow.micro_batch_wait_ms,
+    )
+    try:
+        return run_flow(dataflow, source)
+    finally:
+        lease.release()

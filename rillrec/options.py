@@ -1,0 +1,118 @@
+"""Options that several commands share, and the settings that they lead to."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from schemas.errors import ExtraMissing
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Settings in TOML. Else RILLREC_CONFIG, else ./rillrec.toml where there is one.",
+        show_default=False,
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="DIR",
+        help="Where the embedded Redis keeps its data [default: ~/.local/share/rillrec].",
+        show_default=False,
+    ),
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model", metavar="NAME", help="Which model [default: default].", show_default=False
+    ),
+]
+
+
+class UnitName(StrEnum):
+    """What is learnt and recommended."""
+
+    session = "session"
+    user = "user"
+
+
+class RepeatsName(StrEnum):
+    """Whether what the unit holds already may be recommended."""
+
+    allow = "allow"
+    exclude = "exclude"
+
+
+Unit = Annotated[
+    UnitName | None,
+    typer.Option(
+        "--unit",
+        help="The next item within the session, or of the user [default: session].",
+        show_default=False,
+    ),
+]
+Repeats = Annotated[
+    RepeatsName | None,
+    typer.Option(
+        "--repeats",
+        help="Whether items of the same unit may be recommended again "
+        "[default: allow for sessions, exclude for users].",
+        show_default=False,
+    ),
+]
+Parent = Annotated[int | None, typer.Option("--parent", hidden=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+
+
+def settings_of(
+    config: Path | None = None,
+    *,
+    data_dir: Path | None = None,
+    model: str | None = None,
+    serve: Mapping[str, Any] | None = None,
+    stream: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Return the settings: what was said as options, over the environment, over the file.
+
+    Options that are ``None`` were not given, and say nothing.
+    """
+    from schemas.settings_loading import load_settings
+
+    said = {
+        "store": {"data_dir": data_dir},
+        "model": {"name": model},
+        "serve": serve or {},
+        "stream": stream or {},
+    }
+    given = {
+        section: {key: _plain(value) for key, value in keys.items() if value is not None}
+        for section, keys in said.items()
+    }
+    return load_settings(config, environ=os.environ, options=given)
+
+
+def need_flow_extra(command: str) -> None:
+    """Raise ``ExtraMissing`` where the packages of ``rillrec[flow]`` are not installed."""
+    missing = [name for name in ("bytewax", "torch") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ExtraMissing(
+            f"`rillrec {command}` learns, and that takes {' and '.join(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'rillrec[flow]'"
+        )
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, StrEnum) else value

@@ -1,0 +1,141 @@
+"""A replay: the flow's own steps over a file, each event predicted before it is learnt."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, structs
+
+from flows.dead_letters import DeadLetterFile
+from flows.recommend import build_flow
+from flows.sources.file import FileSource
+from flows.tally import Tally
+from online_models.learner import Learner
+from online_models.prequential import Evaluator
+from rillrec.engine import run_flow
+from schemas.errors import StoreError
+from schemas.settings import Settings
+from serving.replica import Replica
+from serving.store import MemoryStore, Store
+
+PUBLISH_INTERVAL_MS = 1_000
+
+
+class Protocol(Struct, frozen=True, kw_only=True):
+    """How predictions are made and reported. None of it changes what is learnt, but ``seed``."""
+
+    top: int = 20
+    score_every: int = 1
+    warm_up: float = 0.1
+    seed: int = 0
+
+
+class Replay:
+    """One file, one model, one report.
+
+    Parameters
+    ----------
+    source
+        The file.
+    store
+        Where user states and the model go; ``None`` keeps them in memory, and drops them.
+    protocol
+        See there. The stream's rules (unit, repeats) are the settings'.
+
+    Raises
+    ------
+    StoreError
+        The store holds a model of that name, learnt from something else.
+    """
+
+    def __init__(
+        self,
+        source: FileSource,
+        settings: Settings,
+        *,
+        store: Store | None = None,
+        protocol: Protocol,
+        dead_letters: DeadLetterFile | None = None,
+    ) -> None:
+        self.source, self.tally = source, Tally()
+        self._store: Store = MemoryStore() if store is None else store
+        config = structs.replace(settings.model.config(), seed=protocol.seed)
+        replica = Replica(self._store, config=config)
+        while replica.refresh():
+            pass
+        self.starts_at = _row_reached(replica, source)
+        self.evaluator = Evaluator(
+            replica.state.items,
+            unit=settings.stream.unit,
+            top=protocol.top,
+            score_every=protocol.score_every,
+            warm_up=protocol.warm_up,
+        )
+        self.learner = Learner(
+            replica.state,
+            observer=self.evaluator,
+            publish_interval_ms=None if store is None else PUBLISH_INTERVAL_MS,
+        )
+        self._flow = build_flow(
+            source,
+            self._store,
+            lambda: self.learner,
+            rules=settings.stream.rules(),
+            model_name=settings.model.name,
+            tally=self.tally,
+            dead_letters=dead_letters,
+            micro_batch_wait_ms=None,
+        )
+        self.seconds = 0.0
+
+    def run(self) -> int:
+        """Run to the end of the file, or until a signal; return the exit code."""
+        started_s = time.perf_counter()
+        try:
+            return run_flow(self._flow, self.source)
+        finally:
+            self.seconds = time.perf_counter() - started_s
+
+    def keep_base(self) -> None:
+        """Store a base snapshot, so that a scorer has no log to read."""
+        if self.learner.state.progress.version:
+            self._store.put_base(self.learner.state.snapshot())
+
+    def report(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        tally = self.tally
+        return {
+            "events": tally.events,
+            "filtered": tally.filtered,
+            "rejected": tally.rejected,
+            "duplicates": tally.duplicates,
+            "seconds": round(self.seconds, 2),
+            "events_per_s": round(tally.events / self.seconds, 1) if self.seconds else 0.0,
+            **self.evaluator.report(),
+        }
+
+
+def _row_reached(replica: Replica, source: FileSource) -> int:
+    """Return the row at which a stored model left this file, 0 where nothing is stored."""
+    progress = replica.state.progress
+    if not progress.version:
+        return 0
+    if source.topic not in progress.marks:
+        raise StoreError(
+            f"there is a model of that name already, version {progress.version}, learnt from "
+            f"{', '.join(sorted(progress.marks)) or 'nothing'}: choose another name for --into"
+        )
+    return progress.marks[source.topic].get(0, 0)
+
+
+def open_source(
+    path: Path,
+    *,
+    columns: dict[str, str],
+    min_value: float | None,
+    batch_size: int,
+) -> FileSource:
+    """Return a file as a source."""
+    return FileSource(path, mapping=columns, min_value=min_value, batch_size=batch_size)

@@ -1,0 +1,222 @@
+"""The Scorer service: each call checks its request, reads, asks the model, and replies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from grpc import aio
+
+from online_models.recommender import Slate
+from online_models.sessions import query_of
+from schemas.examples import Query
+from schemas.positions import Marks
+from schemas.user_state import StreamRules
+from serving import requests as checks
+from serving import scorer_pb2 as pb
+from serving import tracking
+from serving.degrade import NO_USER_STATE, Ladder
+from serving.follow import Follower
+from serving.scorer_pb2_grpc import ScorerServicer
+from serving.store.aio import AsyncRedisStore
+from serving.telemetry import Telemetry
+from serving.users import Known, Users
+from serving.waiting import patience_s
+
+if TYPE_CHECKING:
+    Context = aio.ServicerContext[Any, Any]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Scorer(ScorerServicer):
+    """Answers the calls of ``scorer.proto``.
+
+    Parameters
+    ----------
+    name
+        The model's, for those who ask what is served.
+    rules
+        How the stream is read, the same as in the flow.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        rules: StreamRules,
+        store: AsyncRedisStore,
+        follower: Follower,
+        users: Users,
+        ladder: Ladder,
+        telemetry: Telemetry,
+        now_ms: Callable[[], int] = _now_ms,
+    ) -> None:
+        self._name, self._rules, self._now_ms = name, rules, now_ms
+        self._store, self._follower, self._users = store, follower, users
+        self._ladder, self._telemetry = ladder, telemetry
+
+    async def Recommend(  # noqa: N802
+        self, request: pb.RecommendRequest, context: Context
+    ) -> pb.RecommendResponse:
+        """Return the top items for a user."""
+        k = checks.checked_k(request.k)
+        known, query, stages = await self._asked(request, context)
+        slate = self._ladder.recommend(query, k, stages)
+        self._telemetry.served([item.sources for item in slate.items], stages)
+        return pb.RecommendResponse(
+            request_id=uuid4().hex,
+            items=self._items(slate),
+            degraded=stages,
+            model_version=self._follower.replica.version,
+            user_positions=_positions(known.marks),
+            model_positions=self._model_positions(),
+            known_user=known.state is not None,
+        )
+
+    async def Score(  # noqa: N802
+        self, request: pb.ScoreRequest, context: Context
+    ) -> pb.ScoreResponse:
+        """Return scores of given items for a user."""
+        item_ids = checks.checked_item_ids(request.item_ids)
+        known, query, stages = await self._asked(request, context)
+        scores = self._ladder.score(query, item_ids, stages)
+        return pb.ScoreResponse(
+            scores=[
+                pb.ItemScore(item_id=item_id, score=score)
+                for item_id, score in zip(item_ids, scores, strict=True)
+            ],
+            model_version=self._follower.replica.version,
+            user_positions=_positions(known.marks),
+            model_positions=self._model_positions(),
+            degraded=stages,
+        )
+
+    async def SimilarItems(  # noqa: N802
+        self, request: pb.SimilarItemsRequest, context: Context
+    ) -> pb.SimilarItemsResponse:
+        """Return the items most alike to a given one."""
+        k = checks.checked_k(request.k)
+        stages: list[str] = []
+        slate = self._ladder.similar(checks.checked_id("item_id", request.item_id), k, stages)
+        return pb.SimilarItemsResponse(
+            items=self._items(slate),
+            model_version=self._follower.replica.version,
+            model_positions=self._model_positions(),
+            degraded=stages,
+        )
+
+    async def Track(  # noqa: N802
+        self, request: pb.TrackRequest, context: Context
+    ) -> pb.TrackResponse:
+        """Append events to the event log."""
+        checks.check_events(len(request.events))
+        now_ms = self._now_ms()
+        events = [tracking.logged(event) for event in request.events]
+        refusals = [tracking.refusal(*event, now_ms=now_ms) for event in events]
+        positions = await self._store.append_events(events)
+        for (event_type, _), refused in zip(events, refusals, strict=True):
+            self._telemetry.tracked(event_type, refused=bool(refused))
+        return pb.TrackResponse(
+            tracked=[
+                pb.Tracked(position=position.token(), refused=refused)
+                for position, refused in zip(positions, refusals, strict=True)
+            ]
+        )
+
+    async def Forget(  # noqa: N802
+        self, request: pb.ForgetRequest, context: Context
+    ) -> pb.ForgetResponse:
+        """Ask the flow to forget a user."""
+        user_id = checks.checked_id("user_id", request.user_id)
+        wish = tracking.forget(user_id, now_ms=self._now_ms())
+        [position] = await self._store.append_events([wish])
+        self._telemetry.tracked("forget", refused=False)
+        return pb.ForgetResponse(position=position.token())
+
+    async def GetModelInfo(  # noqa: N802
+        self, request: pb.GetModelInfoRequest, context: Context
+    ) -> pb.GetModelInfoResponse:
+        """Return which model is served."""
+        state = self._follower.replica.state
+        progress = state.progress
+        return pb.GetModelInfoResponse(
+            name=self._name,
+            model_version=progress.version,
+            step=progress.step,
+            absorbed_events=progress.absorbed,
+            trained_events=progress.trained,
+            items=len(state.items),
+            time_ms=progress.time_ms,
+            age_s=self._follower.age_s,
+            model_positions=self._model_positions(),
+            settings={
+                "excludes": str(self._rules.excludes),
+                **_settings(self._rules),
+                **_settings(state.config),
+            },
+        )
+
+    async def _asked(
+        self, request: pb.RecommendRequest | pb.ScoreRequest, context: Context
+    ) -> tuple[Known, Query, list[str]]:
+        """Return the user, the query to answer, and the stages of degradation so far."""
+        user_id = checks.checked_id("user_id", request.user_id)
+        session_id = request.session_id or None
+        if session_id is not None:
+            checks.checked_id("session_id", session_id)
+        fields = checks.checked_context(request.context)
+        time_ms = now_ms = self._now_ms()
+        if request.HasField("time_ms"):
+            time_ms = checks.checked_time(request.time_ms, now_ms=now_ms)
+        after = checks.checked_after(request.after)
+        patience = 0.0 if after is None else patience_s(context.time_remaining())
+        known = await self._users.read(user_id, after=after, patience_s=patience)
+        query = query_of(
+            known.state,
+            self._rules,
+            user_id=user_id,
+            time_ms=time_ms,
+            context=fields,
+            session_id=session_id,
+        )
+        return known, query, [] if known.reachable else [NO_USER_STATE]
+
+    def _items(self, slate: Slate) -> list[pb.ScoredItem]:
+        title_of = self._follower.replica.state.title_of
+        return [
+            pb.ScoredItem(
+                item_id=item.item_id,
+                score=item.score,
+                sources=item.sources,
+                title=title_of(item.item_id),
+            )
+            for item in slate.items
+        ]
+
+    def _model_positions(self) -> list[pb.SourcePosition]:
+        return _positions(self._follower.replica.state.progress.marks)
+
+
+def _positions(marks: Marks) -> list[pb.SourcePosition]:
+    return [
+        pb.SourcePosition(topic=topic, partition=partition, offset=offset)
+        for topic, partitions in sorted(marks.items())
+        for partition, offset in sorted(partitions.items())
+    ]
+
+
+def _settings(values: Any) -> dict[str, str]:
+    return {name: _shown(getattr(values, name)) for name in values.__struct_fields__}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={part:g}" for name, part in sorted(value.items()))
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return " ".join(f"{part:g}" for part in value)
+    return str(value)

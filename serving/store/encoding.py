@@ -1,0 +1,105 @@
+"""Values of Redis, to and from our types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from schemas.errors import StoreError
+from schemas.model_log import Publish, decode_publish
+from schemas.positions import Marks, Position
+from schemas.user_codec import decode_user
+from schemas.user_state import UserState
+from serving.store.protocol import EVENTS_TOPIC
+from serving.store.records import DeadLetter
+from serving.store.wire import Command
+
+_SEQUENCE_BITS = 20
+_MARKS = msgspec.msgpack.Decoder(Marks)
+_LOW = msgspec.msgpack.Decoder(tuple[int, Marks])
+_PLACE = msgspec.msgpack.Decoder(tuple[str, int, int])
+encode = msgspec.msgpack.Encoder().encode
+
+
+def user_of(user_id: str, payload: bytes | None) -> UserState | None:
+    """Return a stored state. Raises ``StoreError`` where it is damaged."""
+    if payload is None:
+        return None
+    try:
+        return decode_user(user_id, payload)
+    except ValueError as error:
+        raise StoreError(f"the state of user {user_id[:64]!r} can't be read: {error}") from error
+
+
+def marks_of(payload: bytes | None) -> Marks:
+    """Return stored marks, empty where there are none."""
+    if payload is None:
+        return {}
+    try:
+        return _MARKS.decode(payload)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"the marks of a shard can't be read: {error}") from error
+
+
+def low_of(payload: bytes | None) -> tuple[int, Marks]:
+    """Return the newest version, and the low-water marks that were stored with it."""
+    if payload is None:
+        return 0, {}
+    try:
+        return _LOW.decode(payload)
+    except msgspec.DecodeError as error:
+        raise StoreError(f"the low-water marks can't be read: {error}") from error
+
+
+def publish_of(payload: bytes, where: str) -> Publish:
+    """Return a stored publish. Raises ``StoreError`` where it is damaged."""
+    try:
+        return decode_publish(payload)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"{where} of the model can't be read: {error}; was it written by another version of "
+            "Rillrec? Replay the source into a model of another name"
+        ) from error
+
+
+def offset_of(stream_id: bytes) -> int:
+    """Return the offset of a stream id: its milliseconds, then 20 bits of its sequence.
+
+    So a million events fit into one millisecond, which is what one clock tick ever holds.
+    """
+    ms, _, sequence = stream_id.partition(b"-")
+    return (int(ms) << _SEQUENCE_BITS) + int(sequence)
+
+
+def stream_id_of(offset: int) -> str:
+    """Return the stream id of an offset."""
+    return f"{offset >> _SEQUENCE_BITS}-{offset & ((1 << _SEQUENCE_BITS) - 1)}"
+
+
+def position_of(stream_id: bytes) -> Position:
+    """Return the position of an event in the embedded log."""
+    return Position(EVENTS_TOPIC, 0, offset_of(stream_id))
+
+
+def flattened(events: Sequence[tuple[str, bytes]]) -> list[str | bytes]:
+    """Return the arguments by which a script takes events: type, payload, type, payload, …"""
+    return [part for event in events for part in event]
+
+
+def dead_fields(letter: DeadLetter) -> Command:
+    """Return a dead letter as the fields of a stream entry."""
+    place = encode((letter.topic, letter.partition, letter.offset))
+    return (
+        "at", place, "t", letter.event_type, "r", letter.reason, "m", letter.message,
+        "d", letter.payload,
+    )  # fmt: skip
+
+
+def dead_letter_of(fields: list[bytes]) -> DeadLetter:
+    """Return the dead letter that a stream entry holds."""
+    place, event_type, reason, message, payload = fields[1::2]
+    topic, partition, offset = _PLACE.decode(place)
+    return DeadLetter(
+        topic, partition, offset, event_type.decode(), reason.decode(), message.decode(), payload
+    )

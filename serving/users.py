@@ -1,0 +1,106 @@
+"""What is known of the user who asks: read from the store, or, without it, nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from schemas.errors import StoreError, StoreUnavailable
+from schemas.positions import Marks, Position
+from schemas.user_state import UserState
+from serving.store.aio import AsyncRedisStore
+from serving.waiting import read_after
+
+_log = logging.getLogger(__name__)
+
+
+class Known(Struct, frozen=True):
+    """A user's state and its shard's marks. ``reachable`` is whether the store could be asked."""
+
+    state: UserState | None
+    marks: Marks
+    reachable: bool = True
+
+
+_NOBODY = Known(None, {}, reachable=False)
+
+
+class Users:
+    """Reads users' states; a store that is away costs requests no more than a moment.
+
+    After a failure the store is left alone for ``rest_s``, but for one request that tries whether
+    it is back, so that a silent Redis doesn't hold every request up until its timeout.
+
+    Parameters
+    ----------
+    store
+        Where the states are.
+    rest_s
+        Longer rests spare a struggling Redis; shorter ones find it again sooner.
+    on_wait
+        Told the seconds that a request waited for an event, and whether it was absorbed.
+    """
+
+    def __init__(
+        self,
+        store: AsyncRedisStore,
+        *,
+        rest_s: float = 0.25,
+        on_wait: Callable[[float, bool], None] = lambda _seconds, _absorbed: None,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._rest_s = rest_s
+        self._on_wait = on_wait
+        self._clock_s = clock_s
+        self._away_until_s: float | None = None
+
+    async def read(self, user_id: str, *, after: Position | None, patience_s: float) -> Known:
+        """Return what is known of a user, as soon as the event at ``after`` is part of it.
+
+        Raises
+        ------
+        NotYetAbsorbed
+            It is not within ``patience_s``.
+        """
+        if self._resting():
+            return _NOBODY
+        try:
+            if after is None:
+                known = Known(*await self._store.read_user(user_id))
+            else:
+                known = await self._read_after(user_id, after, patience_s)
+        except StoreUnavailable as error:
+            if self._away_until_s is None:
+                _log.warning("users' states can't be read: %s", error)
+            self._away_until_s = self._clock_s() + self._rest_s
+            return _NOBODY
+        except StoreError as error:
+            _log.error("a user's state can't be read: %s", error)
+            return _NOBODY
+        self._away_until_s = None
+        return known
+
+    def _resting(self) -> bool:
+        if self._away_until_s is None:
+            return False
+        now_s = self._clock_s()
+        if now_s < self._away_until_s:
+            return True
+        self._away_until_s = now_s + self._rest_s  # this request tries, the others rest on
+        return False
+
+    async def _read_after(self, user_id: str, after: Position, patience_s: float) -> Known:
+        started_s = self._clock_s()
+        absorbed = False
+        try:
+            found = await read_after(
+                lambda: self._store.read_user(user_id), after, patience_s=patience_s
+            )
+            absorbed = True
+            return Known(*found)
+        finally:
+            self._on_wait(self._clock_s() - started_s, absorbed)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from online_models.ranker import Ranker
+from online_models.ranker_training import BETA_1, RankerTrainer
+
+RNG = np.random.default_rng(0)
+LISTS = [
+    (RNG.standard_normal((n, 5)).astype(np.float32), place) for n, place in [(4, 0), (7, 6), (1, 0)]
+]
+WEIGHTS = np.array([1.0, 5.0, 0.3], dtype=np.float32)
+
+
+def made() -> RankerTrainer:
+    ranker = Ranker(np.full(5, 0.2, dtype=np.float32), hidden=3, seed=1)
+    ranker.parameters.array[-3:] = [0.5, -0.4, 0.3]
+    return RankerTrainer(ranker)
+
+
+def loss(ranker: Ranker, parameters: np.ndarray, norms: np.ndarray) -> float:
+    """The weighted loss, written out in double precision."""
+    flat = parameters.astype(np.float64)
+    linear, hidden, biases, out = ranker.parts(flat)
+    total = 0.0
+    for (features, place), weight in zip(LISTS, WEIGHTS, strict=True):
+        z = np.clip((features - norms[0]) / np.sqrt(norms[1] + 1e-6), -6, 6)
+        scores = z @ linear + np.maximum(z @ hidden + biases, 0) @ out
+        total += weight * (np.log(np.exp(scores).sum()) - scores[place])
+    return float(total / WEIGHTS.sum())
+
+
+def test_gradients_equal_finite_differences() -> None:
+    trainer = made()
+    before = trainer.ranker.parameters.array.copy()
+    trainer.learn(LISTS, WEIGHTS)
+    gradient = trainer.ranker.moments.array[0] / (1 - BETA_1)
+    norms = trainer.ranker.norms.array.astype(np.float64)
+    for at in range(len(before)):
+        up, down = before.astype(np.float64), before.astype(np.float64)
+        up[at] += 1e-5
+        down[at] -= 1e-5
+        wanted = (loss(trainer.ranker, up, norms) - loss(trainer.ranker, down, norms)) / 2e-5
+        assert gradient[at] == pytest.approx(wanted, rel=1e-3, abs=1e-5), at
+
+
+def test_a_step_is_adams() -> None:
+    trainer = made()
+    before = trainer.ranker.parameters.array.copy()
+    trainer.learn(LISTS, WEIGHTS)
+    gradient = trainer.ranker.moments.array[0] / (1 - BETA_1)
+    moved = gradient / (np.abs(gradient) + 1e-8) * 1e-3
+    np.testing.assert_allclose(trainer.ranker.parameters.array, before - moved, atol=2e-6)
+
+
+def test_steps_lower_the_loss() -> None:
+    trainer = made()
+    first = trainer.learn(LISTS, WEIGHTS)
+    for _ in range(300):
+        last = trainer.learn(LISTS, WEIGHTS)
+    assert last < 0.6 * first
+
+
+def test_the_first_lists_set_the_norms_and_later_ones_move_them_slowly() -> None:
+    trainer = made()
+    trainer.learn(LISTS, WEIGHTS)
+    features = np.concatenate([one for one, _ in LISTS])
+    norms = trainer.ranker.norms.array
+    np.testing.assert_allclose(norms[0], features.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(norms[1], features.var(axis=0), rtol=1e-4)
+    trainer.ranker.steps.array[0] = 10**6
+    trainer.learn([(features + 1_000, 0)], WEIGHTS[:1])
+    np.testing.assert_allclose(norms[0], features.mean(axis=0) + 1, rtol=1e-3)
+
+
+def test_all_that_changed_is_marked() -> None:
+    trainer = made()
+    for table in trainer.ranker.tables:
+        list(table.collect())
+    trainer.learn(LISTS, WEIGHTS)
+    assert all(table.dirty.all() for table in trainer.ranker.tables)

@@ -1,0 +1,54 @@
+"""Models that were learnt in a moment, as their logs."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from online_models.state import ModelState
+from schemas.model_log import Publish, is_base
+from serving.replica import Replica
+from serving.store import MemoryStore, Store
+from tests.builders import SMALL, chains, learner
+
+
+@cache
+def written(count: int, *, seed: int = 0) -> tuple[Publish, ...]:
+    """Return publishes 1 to ``count`` of a learner, without its bases."""
+    learning = learner()
+    publishes: list[Publish] = []
+    examples = chains(16 * count, seed=seed)
+    for start in range(0, len(examples), 16):
+        learning.learn_many(examples[start : start + 16])
+        publishes += [p for p in learning.collect() if not is_base(p)]
+    return tuple(publishes)
+
+
+def publish_to(store: Store, publishes: tuple[Publish, ...]) -> None:
+    """Append publishes to a store's log."""
+    for publish in publishes:
+        store.append(publish)
+
+
+def store_of(publishes: tuple[Publish, ...]) -> MemoryStore:
+    """Return a store whose log holds publishes."""
+    store = MemoryStore()
+    publish_to(store, publishes)
+    return store
+
+
+def model_at(publishes: tuple[Publish, ...]) -> ModelState:
+    """Return the model after all of the publishes."""
+    replica = Replica(store_of(publishes), config=SMALL)
+    level(replica)
+    return replica.state
+
+
+def base_of(publishes: tuple[Publish, ...]) -> Publish:
+    """Return the base that holds all of the publishes."""
+    return model_at(publishes).snapshot()
+
+
+def level(replica: Replica) -> None:
+    """Bring a replica level with its log."""
+    while replica.refresh():
+        pass

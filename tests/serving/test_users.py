@@ -1,0 +1,90 @@
+"""A store that is away costs a request no more than a moment, and is found again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from schemas.errors import NotYetAbsorbed
+from schemas.keys import shard_of
+from schemas.positions import Position
+from serving.store import RedisStore, ShardWrite
+from serving.store.aio import AsyncRedisStore
+from serving.store.embedded import EmbeddedRedis
+from serving.store.wire import Wire
+from serving.users import Known, Users
+from tests.serving.states import user
+
+pytestmark = pytest.mark.redis
+
+MARKS = {"events": {0: 10}}
+NOBODY = Known(None, {}, reachable=False)
+
+
+def write(server: EmbeddedRedis) -> None:
+    store = RedisStore(server.url, name="test")
+    store.write_shards([ShardWrite(shard_of("ann"), {"ann": user("ann")}, MARKS)])
+    store.close()
+
+
+async def test_user_is_known_with_marks(own_redis: EmbeddedRedis) -> None:
+    write(own_redis)
+    store = AsyncRedisStore(own_redis.url, name="test")
+    waits: list[tuple[float, bool]] = []
+    users = Users(store, on_wait=lambda seconds, absorbed: waits.append((seconds, absorbed)))
+    assert await users.read("ann", after=None, patience_s=0.0) == Known(user("ann"), MARKS)
+    assert waits == []
+    held = Position("events", 0, 9)
+    assert await users.read("ann", after=held, patience_s=0.0) == Known(user("ann"), MARKS)
+    with pytest.raises(NotYetAbsorbed):
+        await users.read("ann", after=Position("events", 0, 10), patience_s=0.02)
+    assert [absorbed for _, absorbed in waits] == [True, False]
+    await store.close()
+
+
+async def test_user_of_a_store_that_is_away_is_nobody_until_it_is_back(
+    own_redis: EmbeddedRedis,
+) -> None:
+    write(own_redis)
+    now_s = 100.0
+    store = AsyncRedisStore(own_redis.url, name="test")
+    users = Users(store, rest_s=1.0, clock_s=lambda: now_s)
+    own_redis.stop()
+    assert await users.read("ann", after=None, patience_s=0.0) == NOBODY
+    assert await users.read("ann", after=Position("events", 0, 99), patience_s=9.0) == NOBODY
+    own_redis.start()
+    assert await users.read("ann", after=None, patience_s=0.0) == NOBODY
+    now_s += 1.1
+    assert await users.read("ann", after=None, patience_s=0.0) == Known(user("ann"), MARKS)
+    await store.close()
+
+
+async def test_silent_store_holds_up_one_request_of_many(own_redis: EmbeddedRedis) -> None:
+    store = AsyncRedisStore(own_redis.url, name="test", timeout_s=0.3)
+    users = Users(store, rest_s=30.0)
+    await users.read("ann", after=None, patience_s=0.0)
+    assert own_redis.pid
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    try:
+        assert await users.read("ann", after=None, patience_s=0.0) == NOBODY
+        started_s = time.monotonic()
+        for _ in range(100):
+            assert await users.read("ann", after=None, patience_s=0.0) == NOBODY
+        assert time.monotonic() - started_s < 0.2
+    finally:
+        os.kill(own_redis.pid, signal.SIGCONT)
+    await store.close()
+
+
+async def test_damaged_user_is_nobody_and_others_are_read_on(own_redis: EmbeddedRedis) -> None:
+    write(own_redis)
+    store, wire = AsyncRedisStore(own_redis.url, name="test"), Wire(own_redis.url, timeout_s=5.0)
+    wire.call("SET", store.keys.user("bob"), b"junk")
+    users = Users(store)
+    assert await users.read("bob", after=None, patience_s=0.0) == NOBODY
+    assert await users.read("ann", after=None, patience_s=0.0) == Known(user("ann"), MARKS)
+    wire.close()
+    await store.close()
