@@ -32,7 +32,7 @@ def decode_json(records: Sequence[Record], *, now_ms: int) -> tuple[list[Happeni
         try:
             happenings.append((offset, decode(kind, payload, now_ms=now_ms), payload))
         except EventRefused as error:
-            refused = Refused(error.reason, error.message, kind, user_of(payload))
+            refused = Refused(error.reason, error.message, kind[:64], user_of(payload))
             happenings.append((offset, refused, payload))
     return happenings, 0
 

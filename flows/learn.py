@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import torch
 from bytewax.operators import StatefulBatchLogic
 
 from flows.batches import Lesson
@@ -12,8 +13,9 @@ from flows.in_order import InOrder
 from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.recommender import Recommender
+from online_models.threads import compute_on_one_thread
 from schemas.model_config import ModelConfig
-from schemas.model_log import Configure, Publish
+from schemas.model_log import Publish, is_base
 from schemas.positions import Marks, advance, mark_of
 from serving.replica import Replica
 from serving.store import Store
@@ -31,6 +33,9 @@ def learner_of(
     StoreUnavailable, StoreError
         As the store does.
     """
+    # Micro-batches are too small for threads to pay, and beside a scorer they wait for each other.
+    torch.set_num_threads(1)
+    compute_on_one_thread()
     replica = Replica(store, config=config)
     while replica.refresh():
         pass
@@ -145,8 +150,3 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
             self._published_ms = now_ms
         # A base comes after the publish of its version: one that the log refuses is never kept.
         return sorted(publishes, key=lambda one: (one.progress.version, is_base(one)))
-
-
-def is_base(publish: Publish) -> bool:
-    """Return whether a publish is a base snapshot."""
-    return bool(publish.entries) and isinstance(publish.entries[0], Configure)

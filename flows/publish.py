@@ -6,11 +6,10 @@ import logging
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from flows.learn import is_base
 from flows.patience import patiently
 from flows.tally import Tally
 from schemas.errors import StoreError
-from schemas.model_log import Publish
+from schemas.model_log import Publish, is_base
 from schemas.positions import mark_of
 from serving.store import Store
 from serving.store.protocol import EVENTS_TOPIC

@@ -11,7 +11,7 @@ from flows.patience import patiently
 from flows.tally import Tally
 from flows.user_cache import UserCache
 from online_models.sessions import absorb
-from schemas.events import Forget, Impression, Interaction, ItemUpdate
+from schemas.events import EVENT_TYPES, Forget, Impression, Interaction, ItemUpdate
 from schemas.examples import Example
 from schemas.keys import SHARDS
 from schemas.positions import Marks, advance, mark_of
@@ -107,7 +107,8 @@ class _Settling:
         if isinstance(event, Interaction):
             self._interaction(offset, event, payload)
         elif isinstance(event, Refused):
-            self.verdicts[event.event_type, "refused"] += 1
+            known = event.event_type if event.event_type in EVENT_TYPES else "unknown"
+            self.verdicts[known, "refused"] += 1
             self._bury(offset, event.event_type, event.reason, event.message, payload)
         elif isinstance(event, ItemUpdate):
             self._updates.append((offset, event))

@@ -20,6 +20,7 @@ from schemas.model_log import Graph
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 
 class ItemIndex:
@@ -57,16 +58,23 @@ class ItemIndex:
         """The step whose vectors the graph holds; 0 where there is no graph."""
         return self._entry.step if self._entry else 0
 
-    def search(self, query: Floats, count: int, size: int) -> Rows:
-        """Return up to ``count`` rows below ``size``, best first; ties go to the lower row."""
+    def search(self, query: Floats, count: int, size: int, *, among: Mask | None = None) -> Rows:
+        """Return up to ``count`` rows below ``size``, best first; ties go to the lower row.
+
+        ``among`` tells which rows may be found, all where it is not given. Exact search minds it
+        fully; from the graph rows are taken first.
+        """
         if self._graph is None or size <= self.exact_up_to:
+            rows = np.arange(size) if among is None else np.flatnonzero(among[:size])
             scores = self.vectors.array[:size] @ query
-            rows = np.arange(size) if size <= count else _largest(scores, count)
+            if len(rows) > count:
+                rows = rows[_largest(scores[rows], count)]
+            scores = scores[rows]
         else:
             rows = self._from_graph(query, max(count, self.depth), size)
+            rows = rows if among is None else rows[among[rows]]
             scores = self.vectors.array[rows] @ query
-            return rows[np.lexsort((rows, -scores))][:count]
-        return rows[np.lexsort((rows, -scores[rows]))][:count]
+        return rows[np.lexsort((rows, -scores))][:count]
 
     def forget(self, rows: Rows) -> None:
         """Evicted rows are no longer what the graph took them for."""

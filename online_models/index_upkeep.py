@@ -10,7 +10,6 @@ from online_models.index import build_graph
 from online_models.state import ModelState
 from schemas.model_log import Entry, Graph
 
-
 PAUSE = 10
 """Items per step between two builds: a build costs about as much as a step for each 40 items."""
 

@@ -15,9 +15,8 @@ from online_models.state import ModelState
 from online_models.training import Training
 from schemas.events import ItemUpdate
 from schemas.examples import Example
-from schemas.model_log import Describe, Entry, Publish, Put
+from schemas.model_log import Describe, Entry, Graph, Publish, Put
 from schemas.positions import Marks, advance, mark_of
-
 
 SMALLEST_BASE_BYTES = 4 * 2**20
 """Smaller bases count as this large, so that a young model does not write one all the time."""
@@ -143,7 +142,7 @@ class Learner:
         if self.pending:
             self._batch.count()
             self._entries += self._training.step(self._batch)
-            self._entries += self._upkeep.check()
+            self._replace_graph(self._upkeep.check())
             self._batch.clear()
         return self.collect(now_ms) if self._due(now_ms) else []
 
@@ -180,6 +179,11 @@ class Learner:
         if interval is None or now_ms - self._published_ms < interval:
             return False
         return self._marks != self.state.progress.marks
+
+    def _replace_graph(self, graphs: list[Entry]) -> None:
+        if graphs:
+            kept = [one for one in self._entries if not isinstance(one, Graph)]
+            self._entries = [*kept, *graphs]
 
     def _describe(self, update: ItemUpdate) -> None:
         entry = Describe((update,))

@@ -39,8 +39,14 @@ class RankerTrainer:
         self.ranker, self.learning_rate, self.slowest_norm = ranker, learning_rate, slowest_norm
 
     def learn(self, lists: Sequence[tuple[Floats, int]], weights: Floats) -> float:
-        """Take one step over lists of (features, place of the chosen); return the mean loss."""
+        """Take one step over lists of (features, place of the chosen); return the mean loss.
+
+        Lists with features that are not finite teach nothing, and would spoil the norms for good:
+        with one among them no step is taken, and the loss is NaN.
+        """
         features = np.concatenate([one for one, _ in lists])
+        if not np.isfinite(features).all():
+            return float("nan")
         lengths = np.array([len(one) for one, _ in lists])
         starts = np.cumsum(lengths) - lengths
         chosen = starts + np.array([place for _, place in lists])

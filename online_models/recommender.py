@@ -95,7 +95,14 @@ class Recommender:
 
         The score adds the share of the strongest rule and the cosine of the output vectors.
         An item that the model does not know has none.
+
+        Raises
+        ------
+        ValueError
+            ``k`` is below 1.
         """
+        if k < 1:
+            raise ValueError(f"k is {k}, it must be at least 1")
         row = self.state.items.row_of(item_id)
         if row < 0:
             return Slate()

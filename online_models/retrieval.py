@@ -110,13 +110,14 @@ class Retriever:
         return own[self._allowed(own, barred)]
 
     def _near(self, history: Rows, barred: Rows) -> Rows:
-        """Return the encoder's rows; asks for more where some will fall away."""
+        """Return the encoder's rows; asks for more where some have been seen."""
         if not len(history):
             return history
         items = self.state.items
-        spare = len(barred) + min(items.unservable, self.by_encoder)
         query = self.state.encoder.query(history)
-        found = self.state.index.search(query, self.by_encoder + spare, items.size)
+        among = items.servable if items.unservable else None
+        count = self.by_encoder + len(barred)
+        found = self.state.index.search(query, count, items.size, among=among)
         return found[self._allowed(found, barred)][: self.by_encoder]
 
     def _known(

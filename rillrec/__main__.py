@@ -36,13 +36,14 @@ Exit codes:
 Settings come from options, over RILLREC_SECTION__KEY in the environment, over rillrec.toml.
 """
 
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 app = typer.Typer(
     name="rillrec",
     help=HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=CONTEXT,
 )
 
 
@@ -65,7 +66,7 @@ def _root(
 
 
 for command in (demo, up, replay, validate, doctor, flow, serve, schema):
-    app.command()(command)
+    app.command(context_settings=CONTEXT)(command)
 
 
 def main() -> None:

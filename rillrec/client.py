@@ -161,7 +161,7 @@ class Client:
         try:
             return method(request, timeout=self._timeout_s)
         except grpc.RpcError as error:
-            code, details = error.code().name, error.details()  # type: ignore[attr-defined]
+            code, details = error.code().name, error.details()
             raise CallFailed(
                 code, f"the scorer at {self.address} answered {code}: {details}"
             ) from error

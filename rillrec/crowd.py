@@ -12,6 +12,7 @@ from msgspec import Struct
 from rillrec.client import Client, Slate
 from rillrec.simulation import Click, Simulation, catalogue_updates, event_of
 from schemas.errors import CallFailed
+from schemas.events import Interaction
 
 TRACK_AT_ONCE = 50
 REMEMBERED = 300
@@ -104,7 +105,7 @@ class Crowd:
             slowest_ms=times_ms[int(0.99 * (len(times_ms) - 1))] if times_ms else 0.0,
         )
 
-    def _event(self, click: Click, time_ms: int):
+    def _event(self, click: Click, time_ms: int) -> Interaction:
         self._tracked += 1
         return event_of(click, number=self._tracked, time_ms=time_ms)
 

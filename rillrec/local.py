@@ -75,9 +75,7 @@ class Local:
             for name, command in (("flow", "flow"), ("scorer", "serve")):
                 argv = [sys.executable, "-m", "rillrec", command]
                 tell = self._lines_of(name)
-                self._supervisor.start(
-                    Child(name, argv, environ=self._environ(), tell_line=tell)
-                )
+                self._supervisor.start(Child(name, argv, environ=self._environ(), tell_line=tell))
         except BaseException:
             self._stack.close()
             raise

@@ -73,6 +73,29 @@ Repeats = Annotated[
         show_default=False,
     ),
 ]
+EventFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="CSV with a header or JSON lines; may be gzipped."),
+]
+MinValue = Annotated[
+    float | None,
+    typer.Option(
+        "--min-value",
+        help="Drop rows whose value is lower; those without one pass.",
+        show_default=False,
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="FIELD=NAME",
+        help="Which column holds a field, where its name does not tell. Repeat it for more: "
+        "user_id, item_id, time_ms, time_s, kind, event_id, session_id, request_id, position, "
+        "value.",
+        show_default=False,
+    ),
+]
 Parent = Annotated[int | None, typer.Option("--parent", hidden=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
@@ -91,7 +114,7 @@ def settings_of(
     """
     from schemas.settings_loading import load_settings
 
-    said = {
+    said: dict[str, Mapping[str, Any]] = {
         "store": {"data_dir": data_dir},
         "model": {"name": model},
         "serve": serve or {},
@@ -104,12 +127,26 @@ def settings_of(
     return load_settings(config, environ=os.environ, options=given)
 
 
+def columns_said(said: list[str] | None) -> dict[str, str]:
+    """Return field to column, from what ``--column FIELD=NAME`` said."""
+    mapping = {}
+    for text in said or []:
+        field, equals, name = text.partition("=")
+        if not (field and equals and name):
+            raise typer.BadParameter(
+                f"{text!r} is not of the form FIELD=NAME, such as user_id=who",
+                param_hint="--column",
+            )
+        mapping[field] = name
+    return mapping
+
+
 def need_flow_extra(command: str) -> None:
     """Raise ``ExtraMissing`` where the packages of ``rillrec[flow]`` are not installed."""
     missing = [name for name in ("bytewax", "torch") if importlib.util.find_spec(name) is None]
     if missing:
         raise ExtraMissing(
-            f"`rillrec {command}` learns, and that takes {' and '.join(missing)}, which "
+            f"`rillrec {command}` takes {' and '.join(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'rillrec[flow]'"
         )
 

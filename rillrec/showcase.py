@@ -12,7 +12,7 @@ from schemas.events import Interaction
 VISITOR = "ann"
 SLATE_LENGTH = 8
 CLICKS = 3
-WARM_UP_CLICKS = 3_000
+WARM_UP_CLICKS = 1_500
 Print = Callable[[str], None]
 
 
@@ -85,9 +85,9 @@ class Showcase:
             styled = f"[cyan]{title:<34}[/]" if taste_of(item.item_id) == taste else f"{title:<34}"
             self._show(f"  {mark} {place}. {styled} [dim]{', '.join(item.sources)}[/]")
         if before is not None:
-            new = sum(item.item_id not in known for item in slate.items)
+            fresh = sum(item.item_id not in known for item in slate.items)
             of_taste = sum(taste_of(item.item_id) == taste for item in slate.items)
             self._show(
-                f"  {new} of {len(slate.items)} are new (+), {of_taste} are of {taste}; "
+                f"  {fresh} of {len(slate.items)} are new (+), {of_taste} are of {taste}; "
                 f"model version {slate.model_version}"
             )

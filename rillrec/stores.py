@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from schemas.errors import StoreUnavailable
+from schemas.errors import StoreError, StoreUnavailable
 from schemas.settings import Settings
 from serving.store.embedded import EmbeddedRedis
 from serving.store.redis import RedisStore
+from serving.store.wire import Wire
 
 
 def store_at(url: str, settings: Settings) -> RedisStore:
@@ -36,8 +37,17 @@ def redis_of(settings: Settings) -> Iterator[str]:
     if answers(embedded.url):
         yield embedded.url
         return
-    with embedded:
+    try:
+        embedded.start()
+    except OSError as error:
+        raise StoreError(
+            f"{settings.store.data_dir} can't hold the embedded Redis ({error.strerror}): choose "
+            "another --data-dir, or set store.redis_url"
+        ) from error
+    try:
         yield embedded.url
+    finally:
+        embedded.stop()
 
 
 @contextmanager
@@ -60,13 +70,11 @@ def store_of(settings: Settings) -> Iterator[RedisStore]:
 
 def answers(url: str) -> bool:
     """Return whether a Redis answers at a URL."""
-    from serving.store.wire import Wire
-
     wire = Wire(url, timeout_s=1.0)
     try:
-        with suppress(StoreUnavailable):
-            wire.call("PING")
-            return True
+        wire.call("PING")
+    except StoreUnavailable:
         return False
     finally:
         wire.close()
+    return True

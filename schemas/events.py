@@ -50,7 +50,7 @@ def check_id(name: str, value: str) -> None:
         raise ValueError(f"`{name}` has a control character: {value[:40]!r}")
 
 
-class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a user did with an item.
 
     Parameters

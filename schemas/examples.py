@@ -7,7 +7,7 @@ from msgspec import Struct
 from schemas.events import Scalar
 
 
-class Query(Struct, frozen=True):
+class Query(Struct, frozen=True, gc=False):
     """What is known at the moment of a request, and nothing of what comes after it.
 
     Parameters
@@ -33,7 +33,7 @@ class Query(Struct, frozen=True):
     context: dict[str, Scalar] = {}
 
 
-class Example(Struct, frozen=True):
+class Example(Struct, frozen=True, gc=False):
     """One interaction to learn from, with the query as it stood just before it.
 
     Parameters

@@ -70,7 +70,7 @@ class StoreSettings(Section):
     data_dir: Annotated[
         Path, Field(strict=False), AfterValidator(lambda path: path.expanduser())
     ] = Field(
-        default=Path("~/.local/share/rillrec").expanduser(),
+        default_factory=lambda: Path("~/.local/share/rillrec").expanduser(),
         description="Directory of the embedded Redis: its socket, its append-only file. Unused "
         "with a redis_url.",
     )
@@ -239,11 +239,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", strict=True)
 
-    store: StoreSettings = StoreSettings()
-    stream: StreamSettings = StreamSettings()
-    model: ModelSettings = ModelSettings()
-    serve: ServeSettings = ServeSettings()
-    flow: FlowSettings = FlowSettings()
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    stream: StreamSettings = Field(default_factory=StreamSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    serve: ServeSettings = Field(default_factory=ServeSettings)
+    flow: FlowSettings = Field(default_factory=FlowSettings)
 
     @classmethod
     def settings_customise_sources(

@@ -5,9 +5,9 @@ times, sessions and offsets as differences. What is longer than a few visits is 
 id is not stored, as the key names it. The first byte tells the format.
 
 Redis's MEMORY USAGE for a user with 50 visits, medians over real streams: ml-100k 696 bytes read
-from a file and 808 from the embedded log, whose offsets carry times; globo, with 6 fields of context
-in each of several sessions, 1,176. Of these, 256 are the hashes of recent event ids, which nothing
-compresses. Encoding takes 30 to 45 us, decoding 25.
+from a file and 808 from the embedded log, whose offsets carry times; globo, with 6 fields of
+context in each of several sessions, 1,176. Of these, 256 are the hashes of recent event ids, which
+nothing compresses. Encoding takes 30 to 45 us, decoding 25.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from msgspec import Struct
 from schemas.events import Scalar
 
 
-class Visit(Struct, frozen=True, array_like=True):
+# Values have no cycles, and there are millions of them: the collector need not look (gc=False).
+class Visit(Struct, frozen=True, array_like=True, gc=False):
     """One interaction of the history.
 
     ``session`` is the ordinal of its session; ``origin`` indexes ``UserState.origins`` and
@@ -22,7 +23,7 @@ class Visit(Struct, frozen=True, array_like=True):
     offset: int
 
 
-class Session(Struct, frozen=True, array_like=True):
+class Session(Struct, frozen=True, array_like=True, gc=False):
     """A session that may go on. ``key`` is the producer's id, or ``""`` for one cut by gaps."""
 
     key: str
@@ -32,7 +33,7 @@ class Session(Struct, frozen=True, array_like=True):
     context: dict[str, Scalar]
 
 
-class UserState(Struct, frozen=True, array_like=True):
+class UserState(Struct, frozen=True, array_like=True, gc=False):
     """The state of one user: a value, never changed in place.
 
     Bounds (see ``StreamRules``): ``history`` 50 visits, oldest first; ``older`` the 1,000 items

@@ -10,7 +10,7 @@ from schemas.model_config import ModelConfig
 from schemas.model_log import Publish
 from serving.store.protocol import Store
 
-FETCHED_AT_ONCE = 100
+FETCHED_AT_ONCE = 20  # a publish of a busy stream has a megabyte or two
 _RELOADS = 3
 
 
@@ -85,7 +85,8 @@ class Replica:
             return self._reloaded()
         publishes = self.store.read_log(self.version, block_ms=block_ms, count=FETCHED_AT_ONCE)
         if publishes:
-            following = _unbroken(publishes, self.version)
+            following = _unbroken(publishes, self.version) if self.version else ()
+            # A log begins with a base, which says what shapes the model has.
             return Update(following) if following else self._reloaded()
         newest = self.store.version()
         # Ahead of the log: it was rolled back. Behind it: entries are gone, a base has them. One

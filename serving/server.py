@@ -15,6 +15,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from online_models.threads import compute_on_one_thread
 from schemas import metrics
 from schemas.errors import SettingsError
 from schemas.user_state import StreamRules
@@ -32,7 +33,10 @@ from serving.users import Users
 
 SERVICE = scorer_pb2.DESCRIPTOR.services_by_name["Scorer"].full_name
 _MOST_REQUEST_BYTES = 8 << 20
+_MOST_CALLS = 2_000  # at once; more are answered RESOURCE_EXHAUSTED instead of piling up
 _HEALTH_EVERY_S = 0.25
+_READ_TIMEOUT_S = 1.0  # without the user's state there is still an answer
+_WRITE_TIMEOUT_S = 5.0  # an event that may or may not be stored is worse than a late reply
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,8 @@ class ScorerServer:
         Of Prometheus; 0 for none.
     reuse_port
         Let several processes share the port, and the kernel spread connections over them.
+    stale_after_s
+        Without contact to the model's log for longer, replies call the model stale.
     """
 
     def __init__(
@@ -64,22 +70,27 @@ class ScorerServer:
         port: int = 50_051,
         metrics_port: int = 0,
         reuse_port: bool = False,
+        stale_after_s: float = 5.0,
     ) -> None:
         self.host, self.port = host, port
         self._metrics_port, self._reuse_port = metrics_port, reuse_port
         self.telemetry = Telemetry()
         self.health = Health(SERVICE)
         self._log_store = RedisStore(url, name=name)
-        self._store = AsyncRedisStore(url, name=name)
+        self._users_store = AsyncRedisStore(url, name=name, timeout_s=_READ_TIMEOUT_S)
+        self._events_store = AsyncRedisStore(url, name=name, timeout_s=_WRITE_TIMEOUT_S)
+        self._users = Users(self._users_store, on_wait=self.telemetry.waited)
         self.follower = Follower(
-            Replica(self._log_store, serve_only=True), on_apply=self.telemetry.applied
+            Replica(self._log_store, serve_only=True),
+            stale_after_s=stale_after_s,
+            on_apply=self.telemetry.applied,
         )
         self._scorer = Scorer(
             name=name,
             rules=rules,
-            store=self._store,
+            events=self._events_store,
             follower=self.follower,
-            users=Users(self._store, on_wait=self.telemetry.waited),
+            users=self._users,
             ladder=Ladder(self.follower),
             telemetry=self.telemetry,
         )
@@ -95,8 +106,10 @@ class ScorerServer:
         SettingsError
             A port is taken, or the host is none of this machine.
         """
+        compute_on_one_thread()
         self._server = aio.server(
             interceptors=[Faults(SERVICE, self.telemetry.answered)],
+            maximum_concurrent_rpcs=_MOST_CALLS,
             options=[
                 ("grpc.so_reuseport", int(self._reuse_port)),
                 ("grpc.max_receive_message_length", _MOST_REQUEST_BYTES),
@@ -158,7 +171,9 @@ class ScorerServer:
         if self._server is not None:
             await self._server.stop(grace_s)
         await self.follower.stop()
-        await self._store.close()
+        await self._users.close()
+        await self._users_store.close()
+        await self._events_store.close()
         self._log_store.close()
         if self._metrics is not None:
             server, thread = self._metrics

@@ -42,6 +42,8 @@ class Scorer(ScorerServicer):
         The model's, for those who ask what is served.
     rules
         How the stream is read, the same as in the flow.
+    events
+        Where the event log is.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Scorer(ScorerServicer):
         *,
         name: str,
         rules: StreamRules,
-        store: AsyncRedisStore,
+        events: AsyncRedisStore,
         follower: Follower,
         users: Users,
         ladder: Ladder,
@@ -57,7 +59,7 @@ class Scorer(ScorerServicer):
         now_ms: Callable[[], int] = _now_ms,
     ) -> None:
         self._name, self._rules, self._now_ms = name, rules, now_ms
-        self._store, self._follower, self._users = store, follower, users
+        self._events, self._follower, self._users = events, follower, users
         self._ladder, self._telemetry = ladder, telemetry
 
     async def Recommend(  # noqa: N802
@@ -118,7 +120,7 @@ class Scorer(ScorerServicer):
         now_ms = self._now_ms()
         events = [tracking.logged(event) for event in request.events]
         refusals = [tracking.refusal(*event, now_ms=now_ms) for event in events]
-        positions = await self._store.append_events(events)
+        positions = await self._events.append_events(events)
         for (event_type, _), refused in zip(events, refusals, strict=True):
             self._telemetry.tracked(event_type, refused=bool(refused))
         return pb.TrackResponse(
@@ -134,7 +136,7 @@ class Scorer(ScorerServicer):
         """Ask the flow to forget a user."""
         user_id = checks.checked_id("user_id", request.user_id)
         wish = tracking.forget(user_id, now_ms=self._now_ms())
-        [position] = await self._store.append_events([wish])
+        [position] = await self._events.append_events([wish])
         self._telemetry.tracked("forget", refused=False)
         return pb.ForgetResponse(position=position.token())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -29,17 +30,17 @@ _NOBODY = Known(None, {}, reachable=False)
 
 
 class Users:
-    """Reads users' states; a store that is away costs requests no more than a moment.
+    """Reads users' states; a store that is away costs requests nothing.
 
-    After a failure the store is left alone for ``rest_s``, but for one request that tries whether
-    it is back, so that a silent Redis doesn't hold every request up until its timeout.
+    Only those that are under way when it goes wait for its timeout. From then on it is asked every
+    ``rest_s``, beside the requests, whether it is back; until it is, everybody is a stranger.
 
     Parameters
     ----------
     store
         Where the states are.
     rest_s
-        Longer rests spare a struggling Redis; shorter ones find it again sooner.
+        Longer rests spare a struggling store; shorter ones find it again sooner.
     on_wait
         Told the seconds that a request waited for an event, and whether it was absorbed.
     """
@@ -56,7 +57,7 @@ class Users:
         self._rest_s = rest_s
         self._on_wait = on_wait
         self._clock_s = clock_s
-        self._away_until_s: float | None = None
+        self._search: asyncio.Task[None] | None = None
 
     async def read(self, user_id: str, *, after: Position | None, patience_s: float) -> Known:
         """Return what is known of a user, as soon as the event at ``after`` is part of it.
@@ -66,7 +67,7 @@ class Users:
         NotYetAbsorbed
             It is not within ``patience_s``.
         """
-        if self._resting():
+        if self._search is not None:
             return _NOBODY
         try:
             if after is None:
@@ -74,24 +75,33 @@ class Users:
             else:
                 known = await self._read_after(user_id, after, patience_s)
         except StoreUnavailable as error:
-            if self._away_until_s is None:
+            if self._search is None:
                 _log.warning("users' states can't be read: %s", error)
-            self._away_until_s = self._clock_s() + self._rest_s
+                self._search = asyncio.create_task(self._find_store())
             return _NOBODY
         except StoreError as error:
             _log.error("a user's state can't be read: %s", error)
             return _NOBODY
-        self._away_until_s = None
         return known
 
-    def _resting(self) -> bool:
-        if self._away_until_s is None:
-            return False
-        now_s = self._clock_s()
-        if now_s < self._away_until_s:
-            return True
-        self._away_until_s = now_s + self._rest_s  # this request tries, the others rest on
-        return False
+    async def _find_store(self) -> None:
+        while True:
+            await asyncio.sleep(self._rest_s)
+            try:
+                await self._store.ping()
+            except StoreUnavailable:
+                continue
+            except StoreError as error:
+                _log.warning("the store answers, but not as it should: %s", error)
+            break
+        _log.warning("users' states can be read again")
+        self._search = None
+
+    async def close(self) -> None:
+        """Stop looking for the store."""
+        if self._search is not None:
+            self._search.cancel()
+            await asyncio.wait([self._search])
 
     async def _read_after(self, user_id: str, after: Position, patience_s: float) -> Known:
         started_s = self._clock_s()

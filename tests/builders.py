@@ -81,12 +81,11 @@ def chains(
 ) -> list[Example]:
     """Return sessions of walks round a ring of items: what comes next is mostly certain."""
     rng = np.random.default_rng(seed)
-    stream = Stream()
+    stream, item = Stream(), 0
     for n in range(events):
         place = n % length
-        item = int(rng.integers(items)) if place == 0 else item + 1
-        if rng.random() < 0.1:
-            item = int(rng.integers(items))
+        jumps = place == 0 or rng.random() < 0.1
+        item = int(rng.integers(items)) if jumps else item + 1
         stream.add(f"s{n // length}", f"i{item % items}", START_MS + n * step_ms)
     return stream.examples
 
@@ -155,6 +154,7 @@ def contents(state: ModelState) -> dict[str, object]:
         "catalogue": list(items.catalogue.values()),
         "waiting": [] if state.serve_only else items.snapshot()[1:],
         "popular": [rows.tolist() for rows in state.popularity.lists(size)],
+        "in_graph": np.flatnonzero(state.index._in_graph).tolist(),
         "graph": None if graph is None else (graph.rows, graph.graph, graph.step),
         "progress": state.progress,
     }
@@ -164,4 +164,6 @@ def differences(one: ModelState, other: ModelState) -> list[str]:
     """Return the names of what differs between two states; those that one lacks aside."""
     mine, its = contents(one), contents(other)
     skipped = {"waiting"} if one.serve_only or other.serve_only else set()
-    return [name for name in mine if name in its and name not in skipped and mine[name] != its[name]]
+    return [
+        name for name in mine if name in its and name not in skipped and mine[name] != its[name]
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,8 +15,13 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP = 31  # a window of 2**15, and gzip's header
 
 
-def chunks_of(path: Path) -> Iterator[bytes]:
+def chunks_of(path: Path, *, on_read: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """Yield a file's bytes in chunks of at most 256 KiB; gzip is told by its first bytes.
+
+    Parameters
+    ----------
+    on_read
+        Told, before each chunk, how many bytes of the file have been read.
 
     Raises
     ------
@@ -29,7 +34,10 @@ def chunks_of(path: Path) -> Iterator[bytes]:
             packed = file.read(2) == _GZIP_MAGIC
             file.seek(0)
             plain = iter(lambda: file.read(CHUNK_BYTES), b"")
-            yield from _unpacked(path, file) if packed else plain
+            for chunk in _unpacked(path, file) if packed else plain:
+                if on_read is not None:
+                    on_read(file.tell())
+                yield chunk
     except OSError as error:
         raise SourceError(f"{path} can't be read: {error.strerror or error}") from error
 

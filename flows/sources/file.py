@@ -33,6 +33,13 @@ class FileSource(EventSource):
         Rows with a lower ``value`` are dropped before everything, and counted as filtered.
     batch_size
         Rows that are read at once.
+    limit
+        Read only so many rows of the file.
+
+    Attributes
+    ----------
+    bytes_read
+        How far into the file the reading is, for a progress bar.
 
     Raises
     ------
@@ -47,9 +54,13 @@ class FileSource(EventSource):
         mapping: Mapping[str, str] | None = None,
         min_value: float | None = None,
         batch_size: int = 1_000,
+        limit: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, it must be at least 1")
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit is {limit}, it must be at least 1")
+        self.limit, self.bytes_read = limit, 0
         self.path, self.batch_size = path, batch_size
         self.head = read_head(path, mapping or {}, min_value)
         super().__init__(self.head.topic, self.head.decoder)
@@ -65,12 +76,18 @@ class FilePartition(StatefulSourcePartition[SourceBatch, int]):
 
     def __init__(self, source: FileSource, start: int) -> None:
         self._source, self._at, self._seq = source, start, 0
-        self._lines = Lines(source.path)
+        self._lines = Lines(source.path, on_read=self._note_read)
         self._lines.skip(source.head.skipped + start)
+
+    def _note_read(self, bytes_read: int) -> None:
+        self._source.bytes_read = bytes_read
 
     def next_batch(self) -> list[SourceBatch]:
         source = self._source
-        lines = self._lines.take(source.batch_size) if source.keep_reading() else []
+        count = source.batch_size
+        if source.limit is not None:
+            count = min(count, source.limit - self._at)
+        lines = self._lines.take(count) if count > 0 and source.keep_reading() else []
         if not lines:
             raise StopIteration
         begin, seq = self._at, self._seq

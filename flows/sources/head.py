@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 from collections.abc import Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -25,19 +24,19 @@ _SAMPLED = 100
 _DELIMITERS = ",\t;|"
 _JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 _CSV_ENDINGS = (".csv", ".tsv", ".dat")
-_log = logging.getLogger(__name__)
 
 
 class Head(Struct, frozen=True):
     """What the beginning of a file told.
 
     ``topic`` names the file's contents, not its place: a file that has only grown keeps it.
-    ``skipped`` lines stand before the first row.
+    ``skipped`` lines stand before the first row. ``told`` says, for people, what means what.
     """
 
     topic: str
     decoder: Decoder
     skipped: int
+    told: str
 
 
 def read_head(path: Path, mapping: Mapping[str, str], min_value: float | None) -> Head:
@@ -55,8 +54,10 @@ def read_head(path: Path, mapping: Mapping[str, str], min_value: float | None) -
     tag = blake2b(b"\n".join(head[:2]), digest_size=4).hexdigest()
     topic = f"file:{path.name[-100:]}#{tag}"
     if _is_json(path, head[0]):
-        return Head(topic, _json(head, mapping, min_value, tag, path), 0)
-    return Head(topic, _csv(lines[0], head[1:], mapping, min_value, tag, path), 1)
+        decoder, told = _json(head, mapping, min_value, tag, path)
+        return Head(topic, decoder, 0, told)
+    csv_decoder, told = _csv(lines[0], head[1:], mapping, min_value, tag, path)
+    return Head(topic, csv_decoder, 1, told)
 
 
 def _is_json(path: Path, first: bytes) -> bool:
@@ -72,7 +73,7 @@ def _json(
     min_value: float | None,
     tag: str,
     path: Path,
-) -> JsonRows:
+) -> tuple[JsonRows, str]:
     names: dict[str, None] = {}
     for line in sample:
         try:
@@ -84,8 +85,8 @@ def _json(
     if "time" in columns:
         columns["time_ms"] = columns.pop("time")
     default_kind = None if not names or "kind" in columns else _default_kind(columns)
-    _log.info("%s: lines of JSON, %s", path.name, _told(columns, default_kind))
-    return JsonRows(columns, default_kind=default_kind, row_tag=tag, min_value=min_value)
+    rows = JsonRows(columns, default_kind=default_kind, row_tag=tag, min_value=min_value)
+    return rows, f"lines of JSON, {_told(columns, default_kind)}"
 
 
 def _csv(
@@ -95,7 +96,7 @@ def _csv(
     min_value: float | None,
     tag: str,
     path: Path,
-) -> CsvRows:
+) -> tuple[CsvRows, str]:
     names, delimiter = _names(header, path)
     columns = columns_of(names, mapping, where=str(path))
     if "user_id" not in columns and "session_id" in columns:
@@ -116,8 +117,8 @@ def _csv(
         row_tag=tag,
         min_value=min_value,
     )
-    _log.info("%s: CSV, %s; context: %s", path.name, told, ", ".join(layout.context) or "none")
-    return CsvRows(layout, reader_of(unit))
+    told = f"CSV, {told}; context: {', '.join(layout.context) or 'none'}"
+    return CsvRows(layout, reader_of(unit)), told
 
 
 def _names(header: Line, path: Path) -> tuple[list[str], str]:

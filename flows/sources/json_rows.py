@@ -11,7 +11,7 @@ import msgspec
 from flows.batches import Happening, Record, Refused
 from schemas.decoding import check_time, decode, user_of
 from schemas.errors import EventRefused
-from schemas.events import EVENT_TYPES, Interaction
+from schemas.events import Interaction
 
 _BOM = b"\xef\xbb\xbf"
 _HINTS = get_type_hints(Interaction, include_extras=True)
@@ -75,8 +75,7 @@ class JsonRows:
                     continue
                 happenings.append((offset, self._interaction(row, offset, now_ms), line))
             except EventRefused as error:
-                known = kind if kind in EVENT_TYPES else "unknown"
-                refused = Refused(error.reason, error.message, known, user_of(payload))
+                refused = Refused(error.reason, error.message, kind[:64], user_of(payload))
                 happenings.append((offset, refused, line))
         return happenings, filtered
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -30,8 +30,8 @@ class Lines:
     stands behind the last whole line is dropped, as nobody knows how it goes on.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._lines = _lines(chunks_of(path))
+    def __init__(self, path: Path, *, on_read: Callable[[int], None] | None = None) -> None:
+        self._lines = _lines(chunks_of(path, on_read=on_read))
         self._error: SourceError | None = None
 
     def skip(self, count: int) -> None:

@@ -15,7 +15,7 @@ from schemas.errors import StoreUnavailable
 from serving.store import Store
 from serving.store.protocol import EVENTS_TOPIC
 
-_IDLE_MS = (2, 5, 10)  # then every 10 ms
+_IDLE_MS = (1, 2, 5)  # then every 5 ms
 _SEQUENCE_BITS = 20
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,9 @@ class LogPartition(StatefulSourcePartition[SourceBatch, int]):
         source = self._source
         if not source.keep_reading():
             raise StopIteration
+        if self._seq == 0:
+            # Nothing yet, but it has the learner made ready before the first event comes.
+            return [self._batch([])]
         try:
             events = source.store.read_events(self._at, count=source.batch_size)
         except StoreUnavailable as error:
@@ -74,12 +77,12 @@ class LogPartition(StatefulSourcePartition[SourceBatch, int]):
         return [self._batch(events)]
 
     def _batch(self, events: list[tuple[int, str, bytes]]) -> SourceBatch:
-        begin, newest, seq = self._at, events[-1][0], self._seq
-        self._at, self._seq = newest + 1, seq + 1
-        newest_ms = newest >> _SEQUENCE_BITS
-        return SourceBatch(
-            self._source.topic, 0, seq, begin, self._at, [*events], newest_ms=newest_ms
-        )
+        begin, seq, newest_ms = self._at, self._seq, None
+        if events:
+            newest = events[-1][0]
+            self._at, newest_ms = newest + 1, newest >> _SEQUENCE_BITS
+        self._seq += 1
+        return SourceBatch(self._source.topic, 0, seq, begin, self._at, [*events], newest_ms)
 
     def _be_away(self, error: StoreUnavailable) -> None:
         if not self._away:

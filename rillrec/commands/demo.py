@@ -15,10 +15,12 @@ from rillrec.options import need_flow_extra
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from rillrec.client import Client
     from rillrec.crowd import Crowd
     from rillrec.local import Local
+    from schemas.settings import Settings
 
 SHIFT_EVERY_S = 30.0
 
@@ -29,13 +31,11 @@ def demo(
     ] = False,
     seconds: Annotated[
         float | None,
-        typer.Option(
-            min=0, help="End so many seconds after the slates.", show_default=False
-        ),
+        typer.Option(min=0, help="End so many seconds after the slates.", show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the simulated visitors.")] = 0,
 ) -> None:
-    """Watch it learn: all of Rillrec on this machine, with simulated visitors.
+    """Watch it learn from simulated visitors.
 
     Starts Redis, the learner and the scorer in a temporary directory, has a crowd with planted
     tastes click through the public gRPC API, and shows one visitor's slate before clicks, after
@@ -68,13 +68,14 @@ def demo(
             _run(local, console, seed=seed, seconds=seconds if goes_on else 0.0, begin_s=begin_s)
 
 
-def _settings(folder: Path):
+def _settings(folder: Path) -> tuple[Settings, Path]:
     """Return the demo's own settings: no file or variable of the user's touches it."""
-    from schemas.settings import Settings
+    from schemas.settings import ModelSettings, Settings, StoreSettings
 
     file = folder / "rillrec.toml"
-    file.write_text('[model]\nname = "demo"\n')
-    return Settings(store={"data_dir": folder}, model={"name": "demo"}), file
+    file.write_text("")
+    settings = Settings(store=StoreSettings(data_dir=folder), model=ModelSettings(name="demo"))
+    return settings, file
 
 
 def _run(
@@ -140,5 +141,7 @@ def _table(client: Client, crowd: Crowd, *, next_shift_s: float) -> Table:
         "click to fresh slate",
         f"median {standing.freshness_ms:.0f} ms, p99 {standing.slowest_ms:.0f} ms",
     )
-    table.add_row("tastes", f"shifted {crowd.simulation.shifts} times, next in {next_shift_s:.0f} s")
+    table.add_row(
+        "tastes", f"shifted {crowd.simulation.shifts} times, next in {next_shift_s:.0f} s"
+    )
     return table

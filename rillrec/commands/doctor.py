@@ -23,9 +23,10 @@ def doctor(
     model: ModelName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check settings, Redis, the model, the flow and the scorer, and say what to do.
+    """Check that all is well, and say what to do if not.
 
-    Exits with 1 where something fails; what is only worth knowing (warn) does not count.
+    Looks at settings, Redis, the model, the event log, the flow and the scorer. Exits with 1 where
+    something fails; what is only worth knowing (warn) does not count.
 
     \b
     Examples:

@@ -25,7 +25,7 @@ def flow(
     repeats: Repeats = None,
     parent: Parent = None,
 ) -> None:
-    """Learn from the event log, and publish what was learnt, until stopped.
+    """Learn from the event log, and publish the model.
 
     One flow at a time may write a model. Ctrl-C or SIGTERM ends it in order: what was read is
     learnt and published first. After a crash it goes on where it was, and counts nothing twice.

@@ -22,7 +22,7 @@ def schema(
         EventType | None, typer.Argument(help="Which event; all of them where absent.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of the events that Rillrec takes in.
+    """Print the JSON Schema of the events.
 
     \b
     Examples:

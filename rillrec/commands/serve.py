@@ -36,10 +36,11 @@ def serve(
     repeats: Repeats = None,
     parent: Parent = None,
 ) -> None:
-    """Serve a model over gRPC: Recommend, Score, SimilarItems, Track, Forget, GetModelInfo.
+    """Serve a model over gRPC.
 
-    Needs neither torch nor Bytewax. Reads the Redis of the settings, or the one that `rillrec up`,
-    `flow` or `replay --into` left in the data directory, and follows the model there as it learns.
+    Recommend, Score, SimilarItems, Track, Forget, GetModelInfo. Needs neither torch nor Bytewax.
+    Reads the Redis of the settings, or the one that `rillrec up`, `flow` or `replay --into` left
+    in the data directory, and follows the model there as it learns.
 
     \b
     Examples:

@@ -31,7 +31,7 @@ def up(
         ),
     ] = None,
 ) -> None:
-    """Run all of Rillrec on this machine: Redis, the learner and the scorer.
+    """Run Redis, the learner and the scorer on this machine.
 
     Events go in by Track, slates come out by Recommend; nothing else need be installed. What was
     tracked and learnt stays in the data directory. A part that crashes is started again; Ctrl-C
@@ -47,15 +47,19 @@ def up(
     from rillrec.local import Local
     from rillrec.signals import orderly_end
 
-    settings = settings_of(config, data_dir=data_dir, model=model, serve={"host": host, "port": port})
-    with orderly_end():
-        with Local(settings, config=config, environ=os.environ, tell=_tell, tell_line=_tell) as local:
-            _announce(local)
-            local.wait_until_ready()
-            _tell(f"ready: the scorer listens on {local.address} (gRPC); Ctrl-C ends it")
-            while True:
-                local.watch()
-                time.sleep(0.2)
+    settings = settings_of(
+        config, data_dir=data_dir, model=model, serve={"host": host, "port": port}
+    )
+    with (
+        orderly_end(),
+        Local(settings, config=config, environ=os.environ, tell=_tell, tell_line=_tell) as local,
+    ):
+        _announce(local)
+        local.wait_until_ready()
+        _tell(f"ready: the scorer listens on {local.address} (gRPC); Ctrl-C ends it")
+        while True:
+            local.watch()
+            time.sleep(0.2)
 
 
 def _announce(local: Local) -> None:

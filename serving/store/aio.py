@@ -50,6 +50,13 @@ class AsyncRedisStore:
         self._redis: Any = redis.asyncio.Redis(connection_pool=self._pool)
         self.address = address_of(self._pool.connection_kwargs)
 
+    async def ping(self) -> None:
+        """Return when the store answers. Raises as ``read_user``."""
+        try:
+            await self._redis.execute_command("PING")
+        except (RedisError, OSError, TimeoutError) as error:
+            raise translated(error, self.address) from error
+
     async def read_user(self, user_id: str) -> tuple[UserState | None, Marks]:
         """Return a user's state and its shard's marks, read at the same instant.
 

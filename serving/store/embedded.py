@@ -95,7 +95,7 @@ class EmbeddedRedis:
         StoreUnavailable
             It is still loading after ``wait_s``.
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = self._lock()
         try:
             self._process = subprocess.Popen(

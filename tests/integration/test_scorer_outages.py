@@ -117,7 +117,7 @@ def test_slates_go_on_without_redis_and_users_are_known_again_when_it_is_back(
         until(lambda: health(client, "store") == "NOT_SERVING")
         assert health(client) == "SERVING"
         until(lambda: slate(client)["degraded"] == ["no_user_state", "stale_model"])
-        assert health(client, "model") == "NOT_SERVING"
+        until(lambda: health(client, "model") == "NOT_SERVING")
         redis.start()
         until(lambda: slate(client)["degraded"] == [])
         assert slate(client)["known_user"]
@@ -177,7 +177,7 @@ def test_redis_that_is_silent_holds_no_slate_up_for_long(redis: EmbeddedRedis) -
         os.kill(redis.pid, signal.SIGSTOP)
         try:
             waits_s = []
-            for _ in range(60):
+            for _ in range(100):
                 started_s = time.monotonic()
                 assert slate(client)["degraded"][0] == "no_user_state"
                 waits_s.append(time.monotonic() - started_s)
@@ -185,7 +185,7 @@ def test_redis_that_is_silent_holds_no_slate_up_for_long(redis: EmbeddedRedis) -
         finally:
             os.kill(redis.pid, signal.SIGCONT)
         assert max(waits_s) < 2.0
-        assert sorted(waits_s)[50] < 0.1
+        assert sorted(waits_s)[-2] < 0.5
         until(lambda: slate(client)["degraded"] == [])
     store.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -116,8 +117,6 @@ def test_chunks_of_calls_change_nothing(ask: Ask, chunk: int) -> None:
 
 
 def _moved(examples: list[Example], by: int) -> list[Example]:
-    import msgspec
-
     return [msgspec.structs.replace(e, offset=e.offset + by) for e in examples]
 
 

@@ -52,9 +52,12 @@ def test_a_step_equals_a_dense_one_in_torch() -> None:
         total = total + losses[-1] * float(weight)
     total.backward()
     loss = step(trainer)
-    assert loss == pytest.approx(float(sum(losses)) / 3, rel=1e-5)
+    assert loss == pytest.approx(np.mean([one.item() for one in losses]), rel=1e-5)
     for table, leaf, dense in zip(
-        (encoder.input, encoder.output, encoder.positions), leaves, (False, False, True), strict=True
+        (encoder.input, encoder.output, encoder.positions),
+        leaves,
+        (False, False, True),
+        strict=True,
     ):
         gradient = leaf.grad
         assert gradient is not None
@@ -70,7 +73,10 @@ def test_only_rows_that_take_part_are_touched() -> None:
     step(trainer)
     for table, rows in (
         *((t, [1, 2, 7, 9]) for t in (trainer.encoder.input, trainer.encoder.input_energy)),
-        *((t, candidates.tolist()) for t in (trainer.encoder.output, trainer.encoder.output_energy)),
+        *(
+            (t, candidates.tolist())
+            for t in (trainer.encoder.output, trainer.encoder.output_energy)
+        ),
     ):
         differs = (table.array != before[table.name]).reshape(SIZE, -1).any(axis=1)
         assert np.flatnonzero(table.dirty).tolist() == rows

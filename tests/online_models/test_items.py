@@ -78,7 +78,7 @@ def test_waiting_items_are_bounded_and_those_waiting_longest_drop() -> None:
 
 def test_changed_sightings_leave_once_and_in_their_order() -> None:
     items, other = (ItemTable(capacity=3, admit_after=3) for _ in range(2))
-    for item_id in "cabcad":
+    for item_id in "abcbad":
         items.sighted(item_id)
     for entry in items.collect_waiting():
         assert isinstance(entry, Sightings)
@@ -120,7 +120,9 @@ def test_the_catalogue_is_bounded_and_keeps_its_words_on_items_with_rows() -> No
 
 
 @given(st.lists(st.tuples(st.sampled_from("ae"), st.integers(0, 30)), max_size=60))
-def test_free_rows_and_counts_agree_with_the_rows_after_anything(acts: list[tuple[str, int]]) -> None:
+def test_free_rows_and_counts_agree_with_the_rows_after_anything(
+    acts: list[tuple[str, int]],
+) -> None:
     items = ItemTable(capacity=256)
     for act, n in acts:
         if act == "a" and items.row_of(f"i{n}") == UNKNOWN:

@@ -8,6 +8,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     return False
+
+
+def restarted(watching: Supervisor, sleeper: Child, times: int) -> bool:
+    watching.watch()
+    return sleeper.restarts == times
 
 
 @pytest.fixture
@@ -83,11 +89,11 @@ def test_waits_start_over_once_it_runs_steadily(
 ) -> None:
     sleeper = child(SLEEPER)
     watching.start(sleeper)
-    for _ in range(2):
+    for crash in (1, 2):
         pid = sleeper.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: watching.watch() or sleeper.pid not in (None, pid))
+        wait_for(partial(restarted, watching, sleeper, crash))
         monkeypatch.setattr(supervisor, "STEADY_S", 0.0)
         watching.watch()
     assert all("in 0.05 s" in line for line in told)

@@ -24,15 +24,18 @@ def written(count: int, *, seed: int = 0) -> tuple[Publish, ...]:
 
 
 def publish_to(store: Store, publishes: tuple[Publish, ...]) -> None:
-    """Append publishes to a store's log."""
+    """Append publishes to a store's log, behind the base that a learner begins it with."""
+    if publishes[0].progress.version == 1:
+        store.put_base(base_of(publishes[:1]))
     for publish in publishes:
         store.append(publish)
 
 
 def store_of(publishes: tuple[Publish, ...]) -> MemoryStore:
-    """Return a store whose log holds publishes."""
+    """Return a store whose log holds publishes, and no base."""
     store = MemoryStore()
-    publish_to(store, publishes)
+    for publish in publishes:
+        store.append(publish)
     return store
 
 

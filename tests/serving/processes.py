@@ -24,7 +24,11 @@ import sys
 from schemas.user_state import StreamRules
 from serving.server import ScorerServer, run
 server = ScorerServer(
-    sys.argv[1], name="test", rules=StreamRules(repeats="exclude"), port=int(sys.argv[2])
+    sys.argv[1],
+    name="test",
+    rules=StreamRules(repeats="exclude"),
+    port=0,
+    stale_after_s=1.5,
 )
 run(server, on_start=lambda server: print(server.port, flush=True))
 """
@@ -39,9 +43,9 @@ class ScorerProcess:
 
 
 @contextmanager
-def scorer_at(url: str, *, port: int = 0) -> Iterator[ScorerProcess]:
+def scorer_at(url: str) -> Iterator[ScorerProcess]:
     """Run a scorer for as long as the block runs."""
-    command = [sys.executable, "-W", "error", "-c", SCORER, url, str(port)]
+    command = [sys.executable, "-W", "error", "-c", SCORER, url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -94,6 +94,20 @@ def test_server_ends_in_order_when_stopped(tmp_path: Path) -> None:
     assert server.pid is None
 
 
+def test_server_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    server = EmbeddedRedis(tmp_path).start()
+    pid = server.pid
+    assert pid
+    os.kill(pid, signal.SIGSTOP)
+    server.stop(wait_s=0.1)
+    assert gone_within(pid, 1.0)
+
+
+def test_directory_is_closed_to_others(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path / "data") as server:
+        assert server.directory.stat().st_mode & 0o077 == 0
+
+
 def test_port_of_the_local_host_is_opened_where_asked(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

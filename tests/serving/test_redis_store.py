@@ -154,6 +154,15 @@ def test_command_that_fails_inside_a_transaction_is_noticed(
         redis_store.write_shards([ShardWrite("s00", {}, {}, dead=(letter,))])
 
 
+def test_transaction_that_redis_drops_is_noticed(redis_url: str, wire: Wire) -> None:
+    other = Wire(redis_url, timeout_s=5.0)
+    wire.call("WATCH", "key")
+    other.call("SET", "key", "changed")
+    with pytest.raises(StoreError, match="answered EXEC with None"):
+        wire.transact([[("SET", "key", "mine")]])
+    other.close()
+
+
 def test_damaged_values_are_named(redis_store: RedisStore, wire: Wire) -> None:
     keys = redis_store.keys
     wire.call("SET", keys.user("ann"), b"\x07junk")

@@ -1,0 +1,105 @@
+"""Storing what a batch changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.batches import Lesson, Receipt, Settled
+from flows.dead_letters import DeadLetterFile
+from flows.persist import Persist, merged
+from flows.tally import Tally
+from schemas.errors import StoreError
+from schemas.positions import Marks
+from schemas.user_state import UserState
+from serving.store import DeadLetter, ShardWrite
+from tests.flows.streams import StormyStore
+
+LETTER = DeadLetter("t", 0, 4, "interaction", "field", "no", b"{}")
+
+
+def settled(write: ShardWrite | None, before: Marks | None = None) -> tuple[str, Settled]:
+    lesson = Lesson("t", 0, 0, 1, 9, [], [])
+    return "s00", Settled(lesson, write, before or {}, Receipt())
+
+
+def write(until: int, shard: str = "s00", *users: str) -> ShardWrite:
+    states = {user: UserState(user, next_session=until) for user in users}
+    return ShardWrite(shard, states, {"t": {0: until}}, (), (LETTER,))
+
+
+def test_all_shards_of_an_activation_are_written_in_one_call() -> None:
+    store = StormyStore()
+    persist = Persist(store, key="m", tally=Tally())
+    values = [settled(write(1, "s00", "a")), settled(write(2, "s01", "b")), settled(None)]
+    [(key, lessons)] = persist(values)
+    assert (key, len(lessons)) == ("m", 3)
+    assert store.weather.calls == ["write_shards"]
+    assert all(value.receipt.stored for _, value in values)
+    assert set(store.read_users(["a", "b"])) == {"a", "b"}
+
+
+def test_lessons_go_on_only_once_everything_is_stored() -> None:
+    store = StormyStore()
+    store.weather.before["write_shards"] = 1
+    value = settled(write(1))
+    with pytest.raises(InterruptedError):
+        _interrupted(Persist(store, key="m", tally=Tally()), value)
+    assert not value[1].receipt.stored
+
+
+def _interrupted(persist: Persist, value: tuple[str, Settled]) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise InterruptedError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.patience.patiently.__kwdefaults__", {"sleep": interrupt})
+        persist([value])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_reply_writes_nothing_twice(when: str) -> None:
+    store = StormyStore()
+    persist = Persist(store, key="m", tally=Tally())
+    persist([settled(write(1, "s01", "x"))])
+    getattr(store.weather, when)["write_shards"] = 1
+    persist([settled(write(5, "s00", "a"))])
+    assert store.weather.calls.count("write_shards") == (3 if when == "before" else 2 + 1)
+    assert len(store.dead_letters()) == 2
+    assert store.read_marks(["s00"]) == [{"t": {0: 5}}]
+
+
+def test_a_store_that_lost_what_it_had_acknowledged_ends_the_flow() -> None:
+    store = StormyStore()
+    persist = Persist(store, key="m", tally=Tally())
+    persist([settled(write(5, "s07", "a"))])
+    store.write_shards([ShardWrite("s07", {}, {"t": {0: 2}})])
+    store.weather.before["write_shards"] = 1
+    with pytest.raises(StoreError, match=r"shard s07 stands at .* it lost writes") as failed:
+        persist([settled(write(6))])
+    assert "Start the flow again" in str(failed.value)
+
+
+def test_writes_of_one_shard_are_merged_in_order() -> None:
+    first = ShardWrite(
+        "s00", {"a": UserState("a"), "b": UserState("b")}, {"t": {0: 1}}, (), (LETTER,)
+    )
+    second = ShardWrite("s00", {"c": UserState("c")}, {"t": {0: 2}}, ("a", "b"), (LETTER,))
+    third = ShardWrite("s00", {"a": UserState("a", next_session=9)}, {"t": {0: 3}})
+    [one] = merged([first, second, third])
+    assert one.states == {"c": UserState("c"), "a": UserState("a", next_session=9)}
+    assert one.forgotten == ("a", "b")
+    assert one.marks == {"t": {0: 3}}
+    assert one.dead == (LETTER, LETTER)
+
+
+def test_dead_letters_are_in_the_file_before_they_are_in_the_store(tmp_path: Path) -> None:
+    path = tmp_path / "dead.jsonl"
+
+    class Looking(StormyStore):
+        def write_shards(self, writes: object) -> None:
+            assert path.read_bytes().count(b"\n") == 1
+
+    with DeadLetterFile(path) as file:
+        Persist(Looking(), key="m", tally=Tally(), dead_letters=file)([settled(write(1))])

@@ -1,0 +1,257 @@
+"""`rillrec up` as people run it: it serves, it mends itself, and it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rillrec.client import Client, Slate
+from rillrec.simulation import Click, Simulation, catalogue_updates, event_of
+from schemas.errors import CallFailed
+
+pytestmark = [pytest.mark.slow, pytest.mark.redis]
+TIMEOUT_S = 60.0
+
+
+class Rillrec:
+    """A command that runs, what it has printed so far, and whom it has started."""
+
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("RILLREC_")}
+        self.output = directory / "output.txt"
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "rillrec", *arguments],
+                cwd=directory,
+                env=environ | {"HOME": str(directory), "PYTHONUNBUFFERED": "1"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Return the first match of a pattern in what it prints."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not (found := re.search(pattern, self.text)):
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.05)
+        return found
+
+    def ended(self) -> int:
+        return self.process.wait(TIMEOUT_S)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes below one, by what the kernel says."""
+    children: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        children += [int(child) for child in task.read_text().split()]
+    return children + [below for child in children for below in descendants(child)]
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def wait_until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not what():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Rillrec]]:
+    started: list[Rillrec] = []
+
+    def start(*arguments: str) -> Rillrec:
+        directory = tmp_path / f"run-{len(started)}"
+        directory.mkdir()
+        started.append(Rillrec(directory, *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        for pid in [*descendants(one.process.pid), one.process.pid]:
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        one.process.wait()
+
+
+Start = Callable[..., Rillrec]
+
+
+def up(start: Start, *arguments: str) -> tuple[Rillrec, Client, list[int]]:
+    one = start("up", *arguments)
+    address = one.wait_for(r"ready: the scorer listens on (\S+)")[1]
+    processes = descendants(one.process.pid)
+    assert len(processes) == 3, [command_of(pid) for pid in processes]
+    return one, Client(address, timeout_s=30.0), processes
+
+
+def teach(client: Client) -> None:
+    """Track clicks of a crowd, and wait until they are learnt."""
+    crowd = Simulation(visitors=30, seed=0)
+    stream = crowd.clicks()
+    now_ms = time.time_ns() // 1_000_000
+    events = [event_of(next(stream), number=n, time_ms=now_ms - 600_000 + n) for n in range(400)]
+    client.track(catalogue_updates(crowd))
+    client.track(events)
+    wait_until(lambda: client.model_info().absorbed_events >= 400)
+
+
+def click(client: Client, item_id: str, number: int) -> Slate:
+    now_ms = time.time_ns() // 1_000_000
+    event = event_of(Click("ann", item_id), number=10_000 + number, time_ms=now_ms)
+    return client.recommend("ann", 5, after=client.track([event])[0].position)
+
+
+def test_clicks_change_the_slate_and_ctrl_c_leaves_no_process(start: Start) -> None:
+    one, client, processes = up(start, "--port", "0")
+    with client:
+        teach(client)
+        before = client.recommend("ann", 5)
+        after = click(client, "chess-03", 1)
+        assert not before.known_user
+        assert after.known_user
+        assert [item.item_id for item in before.items] != [item.item_id for item in after.items]
+        assert sum(item.item_id.startswith("chess") for item in after.items) >= 3
+        assert after.items[0].title.endswith("(chess)")
+    one.process.send_signal(signal.SIGINT)
+    assert one.ended() == 130
+    assert not any(alive(pid) for pid in processes)
+    assert "Traceback" not in one.text
+
+
+def test_sigterm_ends_it_in_order_with_0(start: Start) -> None:
+    one, client, processes = up(start, "--port", "0")
+    client.close()
+    one.process.terminate()
+    assert one.ended() == 0
+    assert not any(alive(pid) for pid in processes)
+
+
+def test_kill_9_of_the_supervisor_leaves_no_process(start: Start) -> None:
+    one, client, processes = up(start, "--port", "0")
+    client.close()
+    one.process.kill()
+    one.ended()
+    wait_until(lambda: not any(alive(pid) for pid in processes))
+
+
+def test_a_part_that_is_killed_comes_back_and_nothing_is_lost(start: Start) -> None:
+    one, client, processes = up(start, "--port", "0")
+    with client:
+        teach(client)
+        for pid in processes:
+            if "rillrec" in command_of(pid):
+                os.kill(pid, signal.SIGKILL)
+        one.wait_for("the flow was ended by SIGKILL; starting it again in 0.5 s")
+        one.wait_for("the scorer was ended by SIGKILL; starting it again in 0.5 s")
+
+        def answers() -> bool:
+            try:
+                return client.model_info().absorbed_events >= 400
+            except CallFailed:
+                return False
+
+        wait_until(answers)
+        slate = click(client, "chess-03", 1)
+        assert sum(item.item_id.startswith("chess") for item in slate.items) >= 3
+
+
+def test_what_was_learnt_is_there_after_a_restart(start: Start, tmp_path: Path) -> None:
+    one, client, _ = up(start, "--port", "0", "--data-dir", str(tmp_path / "data"))
+    with client:
+        teach(client)
+    one.process.terminate()
+    one.ended()
+    _, client, _ = up(start, "--port", "0", "--data-dir", str(tmp_path / "data"))
+    with client:
+        info = client.model_info()
+        assert (info.absorbed_events, info.items) == (400, 72)
+
+
+def test_two_that_run_at_once_take_different_ports(start: Start) -> None:
+    _, first, _ = up(start)
+    other, second, _ = up(start)
+    assert first.address != second.address
+    assert "is taken, serve.port is" in other.text
+    first.close()
+    second.close()
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_refused(start: Start) -> None:
+    _, client, _ = up(start, "--port", "0")
+    port = client.address.partition(":")[2]
+    client.close()
+    other = start("up", "--port", port)
+    assert other.ended() == 4
+    assert other.text == (
+        f"error: serve.port is {port}, and something listens there already: stop it, or choose "
+        "another port (0 takes a free one)\n"
+    )
+
+
+def test_the_demo_shows_slates_that_change_and_ends_by_itself(start: Start) -> None:
+    demo = start("demo")
+    assert demo.ended() == 0, demo.text
+    assert "sees what trends:" in demo.text
+    assert re.search(r"click on 'Blue Hour': the slate reflects it after \d+ ms", demo.text)
+    for taste in ("jazz", "gardening"):
+        found = re.search(rf"(\d) of 8 are new \(\+\), (\d) are of {taste}", demo.text)
+        assert found, demo.text
+        assert int(found[1]) >= 2
+        assert int(found[2]) >= 6
+
+
+def test_ctrl_c_ends_a_live_demo_and_leaves_nothing(start: Start) -> None:
+    demo = start("demo", "--seconds", "600")
+    demo.wait_for("all that took")
+    processes = descendants(demo.process.pid)
+    time.sleep(1.0)
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.ended() == 130
+    assert not any(alive(pid) for pid in processes)
+    assert "Traceback" not in demo.text
+
+
+def test_a_flow_that_is_ended_has_published_all_it_read(start: Start, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    flow = start("flow", "--data-dir", data)
+    flow.wait_for("reading the event log")
+    serve = start("serve", "--data-dir", data, "--port", "0")
+    address = serve.wait_for(r"listens on (\S+) \(gRPC\)")[1]
+    with Client(address) as client:
+        teach(client)
+        click(client, "chess-03", 1)
+        flow.process.terminate()
+        assert flow.ended() == 0
+    serve.process.send_signal(signal.SIGINT)
+    assert serve.ended() == 130
+    again = start("flow", "--data-dir", data)
+    again.wait_for("reading the event log")
+    served = start("serve", "--data-dir", data, "--port", "0")
+    address = served.wait_for(r"listens on (\S+) \(gRPC\)")[1]
+    with Client(address) as client:
+        wait_until(lambda: client.model_info().absorbed_events == 401)

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from online_models.items import ItemTable
+from online_models.learner import Learner
+from online_models.prequential import Evaluator
+from online_models.state import ModelState
+from tests.builders import SMALL, Stream, chains, contents, learn, random_stream
+
+
+def evaluate(stream: Stream, **options: object) -> tuple[Evaluator, dict[str, object]]:
+    state = ModelState(SMALL)
+    options = {"warm_up": 0.0, **options}
+    evaluator = Evaluator(state.items, **options)  # type: ignore[arg-type]
+    learning = Learner(state, observer=evaluator, micro_batch=16, publish_interval_ms=None)
+    learning.learn_many(stream.examples)
+    learning.close_micro_batch()
+    return evaluator, evaluator.report()
+
+
+def ranks(evaluator: Evaluator) -> list[int]:
+    return list(evaluator._ranks)
+
+
+def test_ranks_are_those_just_before_the_event() -> None:
+    stream = Stream()
+    for unit, item in [("s", "a"), ("s", "b"), ("t", "a"), ("t", "b"), ("t", "c")]:
+        stream.add(unit, item)
+    evaluator, report = evaluate(stream)
+    assert report["scored"] == 3
+    assert ranks(evaluator)[0] == 0, "b was unknown"
+    assert ranks(evaluator)[1] > 0
+    assert ranks(evaluator)[2] == 0, "c was unknown"
+    assert report["candidate_recall"] == 0.3333
+    assert report["metrics"]["hr@10"] == 0.3333  # type: ignore[index]
+    assert report["by_source"]["rules"]["mrr@20"] == 0.3333  # type: ignore[index]
+
+
+def test_a_target_that_was_seen_is_a_miss() -> None:
+    stream = Stream(excludes=True)
+    for unit, item in [("s", "a"), ("s", "b"), ("t", "a"), ("t", "b"), ("t", "b")]:
+        stream.add(unit, item)
+    evaluator, _ = evaluate(stream)
+    assert ranks(evaluator)[1] == 1
+    assert ranks(evaluator)[2] == 0
+
+
+def test_first_events_are_scored_of_users_only() -> None:
+    stream = Stream()
+    for unit in "stuv":
+        stream.add(unit, "a")
+        stream.add(unit, "b")
+    assert evaluate(stream, unit="session")[1]["scored"] == 4
+    evaluator, report = evaluate(stream, unit="user")
+    assert report["scored"] == 8
+    assert ranks(evaluator)[2] == 1
+
+
+def test_predictions_of_the_warm_up_are_not_reported() -> None:
+    stream = Stream()
+    for n in range(10):
+        stream.add("s", f"i{n % 2}")
+    assert [evaluate(stream, warm_up=w)[1]["scored"] for w in (0.0, 0.1, 0.5, 0.9)] == [9, 9, 5, 1]
+
+
+def test_the_last_half_is_reported_apart() -> None:
+    stream = Stream()
+    for n in range(6):
+        stream.add("s", f"once{n}")
+    for n in range(6):
+        stream.add("t", "ab"[n % 2])
+    report = evaluate(stream)[1]
+    assert report["metrics"]["hr@20"] < report["metrics_last_half"]["hr@20"]  # type: ignore[index]
+
+
+def test_events_of_weight_0_are_counted_but_not_scored() -> None:
+    stream = Stream()
+    stream.add("s", "a")
+    stream.add("s", "b", weight=0)
+    evaluator, report = evaluate(stream)
+    assert (evaluator.events, report["scored"]) == (2, 0)
+
+
+def test_every_nth_unit_is_scored_by_order_of_first_appearance() -> None:
+    stream = Stream()
+    for unit in ["s0", "s1", "s2", "s3", "s3", "s2", "s1", "s0", "s0", "s4", "s4"]:
+        stream.add(unit, "a")
+    assert evaluate(stream, score_every=2)[1]["scored"] == 2 + 1 + 1
+    assert evaluate(stream, score_every=4)[1]["scored"] == 2 + 1
+
+
+@pytest.mark.parametrize("unit", ["session", "user"])
+def test_scoring_less_changes_what_is_reported_but_not_what_is_learnt(unit: str) -> None:
+    stream = Stream(examples=random_stream(400, items=80))
+    wanted = contents(learn(stream.examples).state)
+    scored = []
+    for score_every in (1, 3, 1_000):
+        evaluator = Evaluator(ItemTable(), unit=unit, score_every=score_every)
+        learning = learn(stream.examples, observer=evaluator)
+        scored.append(evaluator.report()["scored"])
+        assert contents(learning.state) == wanted
+    assert scored[0] > scored[1] > scored[2]
+
+
+def test_sampled_lists_are_learnt_alike_whoever_watches() -> None:
+    stream = Stream(examples=chains(400))
+    sampled = {"lists_every": 3, "all_lists_until": 0}
+    wanted = contents(learn(stream.examples, **sampled).state)
+    watched = learn(stream.examples, observer=Evaluator(ItemTable(), unit="user"), **sampled)
+    assert contents(watched.state) == wanted
+
+
+def test_coverage_is_the_share_of_known_items_that_were_shown() -> None:
+    stream = Stream()
+    for n in range(4):
+        stream.add(f"s{n}", "ab"[n % 2])
+        stream.add(f"s{n}", "ab"[n % 2])
+    report = evaluate(stream, top=1)[1]
+    assert 0.5 <= report["coverage"] <= 1  # type: ignore[operator]
+
+
+def test_a_stream_without_predictions_has_a_report() -> None:
+    report = Evaluator(ItemTable()).report()
+    assert (report["scored"], report["coverage"], report["candidate_recall"]) == (0, 0.0, 0.0)
+    assert set(report["by_source"]) == {"popularity", "rules", "encoder"}
+    assert not np.any(list(report["metrics"].values()))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "bound"),
+    [
+        ("score_every", 0, "must be at least 1"),
+        ("top", 0, "must be at least 1"),
+        ("warm_up", 1.0, r"must lie in \[0, 1\)"),
+        ("warm_up", -0.1, r"must lie in \[0, 1\)"),
+    ],
+)
+def test_bounds_of_arguments_are_told(argument: str, value: float, bound: str) -> None:
+    with pytest.raises(ValueError, match=f"{argument} is {value}, it {bound}"):
+        Evaluator(ItemTable(), **{argument: value})  # type: ignore[arg-type]

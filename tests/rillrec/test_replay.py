@@ -1,0 +1,169 @@
+"""``rillrec replay``: the report, what changes it and what does not, and what it leaves behind."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rillrec.stores import store_of
+from schemas.settings import ModelSettings, Settings, StoreSettings
+from tests.rillrec.conftest import Run
+from tests.rillrec.streams import write_csv, write_json_lines
+
+KEYS = [
+    "events",
+    "filtered",
+    "rejected",
+    "duplicates",
+    "seconds",
+    "events_per_s",
+    "scored",
+    "metrics",
+    "metrics_last_half",
+    "by_source",
+    "candidate_recall",
+    "coverage",
+]
+TIMING = ("seconds", "events_per_s")
+
+
+def report(run: Run, *arguments: object) -> dict[str, Any]:
+    ran = run("replay", *arguments, "--json")
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)
+
+
+def untimed(figures: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in figures.items() if name not in TIMING}
+
+
+def test_the_report_has_the_keys_of_the_protocol_and_learns(run: Run, tmp_path: Path) -> None:
+    figures = report(run, write_csv(tmp_path / "clicks.csv.gz", 1_500))
+    assert list(figures) == KEYS
+    assert list(figures["metrics"]) == ["hr@10", "hr@20", "mrr@20", "ndcg@10"]
+    assert list(figures["by_source"]) == ["popularity", "rules", "encoder"]
+    assert figures["events"] == 1_500
+    assert figures["metrics"]["hr@10"] > figures["by_source"]["popularity"]["hr@10"] + 0.1
+
+
+def test_csv_and_json_lines_of_the_same_clicks_give_the_same_report(
+    run: Run, tmp_path: Path
+) -> None:
+    of_csv = report(run, write_csv(tmp_path / "a.csv"))
+    of_json = report(run, write_json_lines(tmp_path / "b.jsonl"))
+    assert untimed(of_csv) == untimed(of_json)
+
+
+def test_the_report_is_the_same_for_any_source_batch_size(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_csv(tmp_path / "a.csv")
+    reports = []
+    for size in ("1", "37", "1000"):
+        monkeypatch.setenv("RILLREC_FLOW__BATCH_SIZE", size)
+        reports.append(untimed(report(run, file)))
+    assert reports[0] == reports[1] == reports[2]
+
+
+def test_scoring_fewer_units_learns_the_same(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv")
+    all_units = report(run, file, "--unit", "user", "--into", "all")
+    fewer = report(run, file, "--unit", "user", "--score-every", "4", "--into", "fewer")
+    assert 0 < fewer["scored"] < all_units["scored"] / 2
+    assert stored_model(tmp_path, "all") == stored_model(tmp_path, "fewer")
+
+
+def stored_model(home: Path, name: str) -> object:
+    settings = Settings(
+        store=StoreSettings(data_dir=home / ".local/share/rillrec"),
+        model=ModelSettings(name=name),
+    )
+    with store_of(settings) as store:
+        base = store.newest_base()
+    assert base is not None
+    return base.entries
+
+
+def test_users_and_sessions_are_different_units(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv")
+    sessions, users = report(run, file), report(run, file, "--unit", "user", "--warm-up", "0")
+    assert users["scored"] == users["events"] == sessions["events"]
+    assert sessions["scored"] < sessions["events"]
+
+
+def test_repeats_decide_whether_items_come_again(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv")
+    allowed = report(run, file, "--repeats", "allow")
+    excluded = report(run, file, "--repeats", "exclude")
+    assert allowed["metrics"]["hr@20"] > excluded["metrics"]["hr@20"]
+    assert untimed(report(run, file)) == untimed(allowed)
+
+
+def test_rows_below_the_least_value_are_counted_as_filtered(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "ratings.csv"
+    rows = [f"{1_700_000_000 + n},u{n % 7},i{n % 5},{n % 5 + 1}" for n in range(100)]
+    file.write_text("\n".join(["ts,user,item,rating", *rows]))
+    figures = report(run, file, "--unit", "user", "--min-value", "4")
+    assert (figures["events"], figures["filtered"]) == (40, 60)
+
+
+def test_only_so_many_rows_are_read(run: Run, tmp_path: Path) -> None:
+    assert report(run, write_csv(tmp_path / "a.csv"), "--limit", "123")["events"] == 123
+
+
+def test_columns_may_be_said_outright(run: Run, tmp_path: Path) -> None:
+    plain = report(run, write_csv(tmp_path / "a.csv"))
+    odd = write_csv(tmp_path / "a2.csv", header="moment,who,what")
+    columns = ("--column", "time_s=moment", "--column", "user_id=who", "--column", "item_id=what")
+    assert untimed(report(run, odd, *columns)) == untimed(plain)
+
+
+def test_refused_rows_go_to_the_dead_letters(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", 50)
+    with file.open("a") as rows:
+        rows.write("yesterday,u,i\n1700000000,,i\n")
+    dead = tmp_path / "dead.jsonl"
+    figures = report(run, file, "--dead-letters", dead)
+    assert (figures["events"], figures["rejected"]) == (50, 2)
+    letters = [json.loads(line) for line in dead.read_text().splitlines()]
+    assert {letter["offset"]: letter["text"] for letter in letters} == {
+        50: "yesterday,u,i",
+        51: "1700000000,,i",
+    }
+
+
+def test_people_get_a_table(run: Run, tmp_path: Path) -> None:
+    ran = run("replay", write_csv(tmp_path / "a.csv"))
+    assert ran.code == 0
+    for text in ("hr@20", "Rillrec", "rules alone", "200 events in"):
+        assert text in ran.out
+
+
+def test_a_stored_model_is_known_again_and_not_learnt_twice(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv")
+    first = run("replay", file, "--limit", "150", "--into", "shop", "--unit", "user", "--json")
+    assert "serve it: rillrec serve --model shop --unit user\n" in first.err
+    assert json.loads(first.out)["events"] == 150
+    second = run("replay", file, "--into", "shop", "--unit", "user", "--json")
+    assert "note: the model knows the rows before 150: going on\n" in second.err
+    assert json.loads(second.out)["events"] == 50
+    third = report(run, file, "--into", "shop", "--unit", "user")
+    assert third["events"] == 0
+
+
+def test_a_model_of_something_else_is_not_written_over(run: Run, tmp_path: Path) -> None:
+    run("replay", write_csv(tmp_path / "a.csv", 50), "--into", "shop")
+    ran = run("replay", write_csv(tmp_path / "b.csv", 50), "--into", "shop")
+    assert ran.code == 4
+    assert "error: there is a model of that name already, version" in ran.err
+    assert ran.err.endswith(": choose another name for --into\n")
+
+
+def test_a_file_that_breaks_off_ends_with_4(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv.gz")
+    file.write_bytes(file.read_bytes()[:-200])
+    ran = run("replay", file)
+    assert ran.code == 4
+    assert ran.err.startswith(f"error: {file} is cut short: ")
+    assert ran.err.count("\n") == 1

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from schemas.model_config import SIZES, ModelConfig
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_are_at_least_1(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0, it must be at least 1"):
+        ModelConfig(**{name: 0})
+
+
+@pytest.mark.parametrize("window", [0, 31])
+def test_what_is_scored_from_lies_within_what_is_learnt_from(window: int) -> None:
+    message = rf"scoring_window is {window}, it must lie within 1 and learning_window \(30\)"
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(scoring_window=window)
+
+
+def test_capacity_is_no_smaller_than_evictions_need() -> None:
+    with pytest.raises(ValueError, match="capacity is 255, it must be at least 256"):
+        ModelConfig(capacity=255)
