@@ -6,7 +6,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from schemas.metrics import SECONDS, STEPS
@@ -30,6 +30,11 @@ class Tally:
 
     Events that are replayed after a crash count again: these numbers tell what this process did.
 
+    Parameters
+    ----------
+    clock
+        What steps are timed by, in seconds.
+
     Attributes
     ----------
     records
@@ -44,8 +49,8 @@ class Tally:
         Where states were found: ``cached``, ``stored`` or ``new``.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, *, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._lock, self._clock = threading.Lock(), clock
         self.records = 0
         self.filtered = 0
         self.verdicts: Counter[tuple[str, str]] = Counter()
@@ -118,7 +123,7 @@ class Tally:
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
         """Time what a step does for one batch."""
-        started_s = time.perf_counter()
+        started_s = self._clock()
         yield
         with self._lock:
-            self.steps[step].add(time.perf_counter() - started_s)
+            self.steps[step].add(self._clock() - started_s)

@@ -10,6 +10,7 @@ from flows.recommend import build_flow, wall_ms
 from flows.sources.log import LogSource
 from flows.tally import Tally
 from rillrec.engine import run_flow
+from rillrec.flow_metrics import flow_metrics_served
 from schemas.settings import Settings
 from serving.store import RedisStore
 
@@ -40,7 +41,9 @@ def learn_from_log(settings: Settings, store: RedisStore) -> int:
         lease=lease,
         micro_batch_wait_ms=flow.micro_batch_wait_ms,
     )
-    try:
-        return run_flow(dataflow, source)
-    finally:
-        lease.release()
+    metrics = flow_metrics_served(tally, host=settings.serve.host, port=flow.metrics_port)
+    with metrics:
+        try:
+            return run_flow(dataflow, source)
+        finally:
+            lease.release()

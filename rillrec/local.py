@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rillrec.health import scorer_serves
-from rillrec.stores import redis_of, store_at
+from rillrec.ports import choose_port
+from rillrec.stores import RedisAt, store_at
 from rillrec.supervisor import Child, Supervisor, Tell
 from schemas.errors import ProcessFailed, StoreUnavailable
-from schemas.settings_loading import CONFIG_VARIABLE
+from schemas.settings_loading import CONFIG_VARIABLE, PREFIX, environ_of
 
 if TYPE_CHECKING:
-    from schemas.settings import Settings
+    from schemas.settings import FlowSettings, ServeSettings, Settings
     from serving.store import Store
 
 POLL_S = 0.05
@@ -30,36 +29,38 @@ class Local:
     Parameters
     ----------
     settings
-        Of this process; the children are given the same.
-    config
-        The file that the settings came from, if they came from one.
-    environ
-        The environment that they came from.
+        Of this process. The children are given the same, but for ports: where a default one is
+        taken, they get a free one.
     tell
         Is handed what happens, in words.
     tell_line
         Is handed what the children write, line by line; ``None`` shows it only if one crashes.
+
+    Raises
+    ------
+    SettingsError
+        A port that was asked for is taken.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        config: Path | None = None,
-        environ: Mapping[str, str],
-        tell: Tell,
-        tell_line: Tell | None = None,
-    ) -> None:
+    def __init__(self, settings: Settings, *, tell: Tell, tell_line: Tell | None = None) -> None:
         self.settings = settings
-        self._config, self._base_environ = config, environ
         self._tell, self._tell_line = tell, tell_line
         self._supervisor = Supervisor(tell)
         self._stack = ExitStack()
-        self.redis_url = ""
-        self.port = self._port("serve.port", settings.serve.port, "port")
-        self._metrics_port = self._port(
-            "serve.metrics_port", settings.serve.metrics_port, "metrics_port"
+        self._redis = RedisAt(settings)
+        serve, flow = settings.serve, settings.flow
+        self.port = self._port("serve.port", serve, "port")
+        self._metrics_port = serve.metrics_port and self._port(
+            "serve.metrics_port", serve, "metrics_port"
         )
+        self._flow_metrics_port = flow.metrics_port and self._port(
+            "flow.metrics_port", flow, "metrics_port"
+        )
+
+    @property
+    def redis_url(self) -> str:
+        """Where Redis is; it may hold a password."""
+        return self._redis.url
 
     @property
     def address(self) -> str:
@@ -70,7 +71,8 @@ class Local:
     def __enter__(self) -> Local:
         """Start everything. What was started ends again if something does not start."""
         try:
-            self.redis_url = self._stack.enter_context(redis_of(self.settings))
+            self._redis.start()
+            self._stack.callback(self._redis.stop)
             self._stack.callback(self._supervisor.stop)
             for name, command in (("flow", "flow"), ("scorer", "serve")):
                 argv = [sys.executable, "-m", "rillrec", command]
@@ -109,6 +111,9 @@ class Local:
 
     def watch(self) -> None:
         """Restart what has crashed: call it a few times a second."""
+        if self._redis.has_crashed():
+            self._tell("redis has ended; starting it again")
+            self._redis.start()
         self._supervisor.watch()
 
     def __exit__(
@@ -124,35 +129,29 @@ class Local:
         return (lambda line: tell(f"{name:>6} | {line}")) if tell else None
 
     def _environ(self) -> dict[str, str]:
-        settings = self.settings
-        environ = dict(self._base_environ)
-        if self._config is not None:
-            environ[CONFIG_VARIABLE] = str(self._config.absolute())
-        return environ | {
-            "RILLREC_STORE__REDIS_URL": self.redis_url,
-            "RILLREC_STORE__DATA_DIR": str(settings.store.data_dir),
-            "RILLREC_MODEL__NAME": settings.model.name,
-            "RILLREC_SERVE__PORT": str(self.port),
-            "RILLREC_SERVE__METRICS_PORT": str(self._metrics_port),
-            "PYTHONUNBUFFERED": "1",
-        }
+        """Return the children's environment: this one's, and these settings and no others."""
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        return (
+            environ
+            | environ_of(self.settings)
+            | {
+                CONFIG_VARIABLE: os.devnull,
+                "RILLREC_STORE__REDIS_URL": self.redis_url,
+                "RILLREC_SERVE__PORT": str(self.port),
+                "RILLREC_SERVE__METRICS_PORT": str(self._metrics_port),
+                "RILLREC_FLOW__METRICS_PORT": str(self._flow_metrics_port),
+                "PYTHONUNBUFFERED": "1",
+            }
+        )
 
-    def _port(self, name: str, port: int, key: str) -> int:
-        """Return the configured port, or a free one where the default is taken."""
-        host = self.settings.serve.host
-        if key == "metrics_port" and port == 0:
-            return 0
-        if port and _is_free(host, port):
-            return port
-        if port and key in self.settings.serve.model_fields_set:
-            raise ProcessFailed(
-                f"{name} is {port}, and something listens there already: stop it, or choose "
-                "another port (0 takes a free one)"
-            )
-        free = _free_port(host)
-        if port:
-            self._tell(f"note: port {port} is taken, {name} is {free} instead")
-        return free
+    def _port(self, name: str, section: ServeSettings | FlowSettings, key: str) -> int:
+        return choose_port(
+            name,
+            getattr(section, key),
+            host=self.settings.serve.host,
+            asked_for=key in section.model_fields_set,
+            tell=self._tell,
+        )
 
 
 def _owned(store: Store) -> bool:
@@ -160,19 +159,3 @@ def _owned(store: Store) -> bool:
         return store.lease_owner() is not None
     except StoreUnavailable:
         return False
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

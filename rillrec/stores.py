@@ -17,37 +17,61 @@ def store_at(url: str, settings: Settings) -> RedisStore:
     return RedisStore(url, name=settings.model.name, user_ttl_s=settings.store.user_ttl_s)
 
 
-@contextmanager
-def redis_of(settings: Settings) -> Iterator[str]:
-    """Give the URL of the Redis that the settings mean, for as long as the block runs.
+class RedisAt:
+    """The Redis that the settings mean.
 
     Without a ``redis_url`` it is the embedded one: that which another process of Rillrec runs in
-    the data directory already, or else one that is started here and ends with the block.
-
-    Raises
-    ------
-    StoreError
-        The embedded Redis does not start.
+    the data directory already, or else one that is started here.
     """
-    url = settings.store.redis_url.get_secret_value()
-    if url:
-        yield url
-        return
-    embedded = EmbeddedRedis(settings.store.data_dir / "redis")
-    if answers(embedded.url):
-        yield embedded.url
-        return
+
+    def __init__(self, settings: Settings) -> None:
+        self._directory = settings.store.data_dir
+        self.url = settings.store.redis_url.get_secret_value()
+        self.embedded: EmbeddedRedis | None = None
+        if not self.url:
+            self.embedded = EmbeddedRedis(self._directory / "redis")
+            self.url = self.embedded.url
+        self._is_ours = False
+
+    def start(self) -> None:
+        """Start the embedded Redis where it is wanted and none runs.
+
+        Raises
+        ------
+        StoreError
+            It does not start.
+        """
+        if self.embedded is None or answers(self.url):
+            return
+        try:
+            self.embedded.start()
+        except OSError as error:
+            raise StoreError(
+                f"{self._directory} can't hold the embedded Redis ({error.strerror}): choose "
+                "another --data-dir, or set store.redis_url"
+            ) from error
+        self._is_ours = True
+
+    def has_crashed(self) -> bool:
+        """Return whether the server that was started here has ended by itself."""
+        return self._is_ours and self.embedded is not None and not self.embedded.running
+
+    def stop(self) -> None:
+        """End the server if it was started here."""
+        self._is_ours = False
+        if self.embedded is not None:
+            self.embedded.stop()
+
+
+@contextmanager
+def redis_of(settings: Settings) -> Iterator[str]:
+    """Give the URL of the Redis that the settings mean, for as long as the block runs."""
+    redis = RedisAt(settings)
+    redis.start()
     try:
-        embedded.start()
-    except OSError as error:
-        raise StoreError(
-            f"{settings.store.data_dir} can't hold the embedded Redis ({error.strerror}): choose "
-            "another --data-dir, or set store.redis_url"
-        ) from error
-    try:
-        yield embedded.url
+        yield redis.url
     finally:
-        embedded.stop()
+        redis.stop()
 
 
 @contextmanager

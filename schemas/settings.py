@@ -213,16 +213,9 @@ class FlowSettings(Section):
         description="Milliseconds after which a micro-batch that is not full is trained on all "
         "the same, so that a quiet stream is learnt from too.",
     )
-    base_every: int = Field(
-        default=1_000,
-        ge=1,
-        le=1_000_000,
-        description="Publishes between base snapshots. Fewer means that a starting scorer has "
-        "less log to read; more means less writing.",
-    )
     metrics_port: Port = Field(
         default=9_465,
-        description="TCP port of the flow's Prometheus metrics; 0 turns them off.",
+        description="TCP port of the flow's Prometheus metrics, on serve.host; 0 turns them off.",
     )
 
 

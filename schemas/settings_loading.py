@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -65,6 +66,46 @@ def load_settings(
         where = _Whereabouts(said, from_environ, file)
         raise SettingsError("\n".join(_explain(error, where))) from None
     return Settings(**{name: getattr(loaded, name) for name in Settings.model_fields})
+
+
+def environ_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that give another process these settings, where they aren't defaults.
+
+    Examples
+    --------
+    >>> environ_of(Settings(serve={"port": 6000}))
+    {'RILLREC_SERVE__PORT': '6000'}
+    """
+    return {
+        f"{PREFIX}{name}__{key}".upper(): _text(getattr(section, key))
+        for name, section in settings
+        for key in sorted(section.model_fields_set)
+    }
+
+
+def _text(value: Any) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            inner = ", ".join(f"{_quoted(k)} = {_toml(v)}" for k, v in value.items())
+            return f"{{{inner}}}"
+    return str(value)
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return _quoted(value)
+        case list():
+            return f"[{', '.join(map(_toml, value))}]"
+    return repr(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class _Tree(PydanticBaseSettingsSource):

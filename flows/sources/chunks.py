@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,9 +52,11 @@ def _unpacked(path: Path, file: BinaryIO) -> Iterator[bytes]:
                 if not packed:
                     break
                 member = zlib.decompressobj(_GZIP)
+            before = member.copy()
             try:
                 chunk = member.decompress(packed, CHUNK_BYTES)
             except zlib.error as error:
+                yield _salvaged(before, packed)
                 raise SourceError(
                     f"{path} is damaged: its gzip stream breaks near byte {file.tell()} ({error}); "
                     "everything before is usable, get the file again for the rest"
@@ -66,3 +69,12 @@ def _unpacked(path: Path, file: BinaryIO) -> Iterator[bytes]:
             f"{path} is cut short: its gzip stream goes on behind its last byte, {file.tell()}; "
             "everything before is usable, get the file again for the rest"
         )
+
+
+def _salvaged(member: zlib._Decompress, packed: bytes) -> bytes:
+    """Return what can be unpacked before the damage, by going there byte by byte."""
+    salvaged = bytearray()
+    with contextlib.suppress(zlib.error):
+        for at in range(len(packed)):
+            salvaged += member.decompress(packed[at : at + 1])
+    return bytes(salvaged)

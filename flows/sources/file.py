@@ -66,6 +66,7 @@ class FileSource(EventSource):
         super().__init__(self.head.topic, self.head.decoder)
 
     def open_at(self, start: int) -> FilePartition:
+        _log.info("%s: %s", self.path.name, self.head.told)
         if start:
             _log.info("%s: going on at row %d", self.path.name, start)
         return FilePartition(self, start)

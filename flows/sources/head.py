@@ -102,6 +102,9 @@ def _csv(
     if "user_id" not in columns and "session_id" in columns:
         columns["user_id"] = columns["session_id"]
     need(columns, names, where=str(path))
+    for column in columns.values():
+        if names.count(column) > 1:
+            raise SourceError(f"{path} has two columns {column!r}: rename one of them")
     default_kind = None if "kind" in columns else _default_kind(columns)
     told = _told(columns, default_kind)
     unit = {"time_ms": "ms", "time_s": "s"}.get(time := next(t for t in TIMES if t in columns))

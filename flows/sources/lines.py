@@ -56,9 +56,9 @@ class Lines:
                 if len(taken) == count:
                     break
         except SourceError as error:
+            self._error = error
             if not taken:
                 raise
-            self._error = error
         return taken
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -55,10 +54,9 @@ def demo(
 
     console = Console(highlight=False)
     with orderly_end(), tempfile.TemporaryDirectory(prefix="rillrec-demo-") as folder:
-        settings, file = _settings(Path(folder))
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("RILLREC_")}
+        settings = _settings(Path(folder))
         begin_s = time.monotonic()
-        with Local(settings, config=file, environ=environ, tell=console.print) as local:
+        with Local(settings, tell=console.print) as local:
             local.wait_until_ready()
             console.print(
                 f"Redis, the flow and the scorer ({local.address}) are ready after "
@@ -68,14 +66,11 @@ def demo(
             _run(local, console, seed=seed, seconds=seconds if goes_on else 0.0, begin_s=begin_s)
 
 
-def _settings(folder: Path) -> tuple[Settings, Path]:
+def _settings(folder: Path) -> Settings:
     """Return the demo's own settings: no file or variable of the user's touches it."""
     from schemas.settings import ModelSettings, Settings, StoreSettings
 
-    file = folder / "rillrec.toml"
-    file.write_text("")
-    settings = Settings(store=StoreSettings(data_dir=folder), model=ModelSettings(name="demo"))
-    return settings, file
+    return Settings(store=StoreSettings(data_dir=folder), model=ModelSettings(name="demo"))
 
 
 def _run(

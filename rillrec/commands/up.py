@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +51,7 @@ def up(
     )
     with (
         orderly_end(),
-        Local(settings, config=config, environ=os.environ, tell=_tell, tell_line=_tell) as local,
+        Local(settings, tell=_tell, tell_line=_tell) as local,
     ):
         _announce(local)
         local.wait_until_ready()

@@ -84,6 +84,11 @@ class EmbeddedRedis:
         """The server's process id, ``None`` where it does not run."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether the server was started here, and has not ended since."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> EmbeddedRedis:
         """Start the server and wait until it answers.
 

@@ -9,7 +9,6 @@ the steps do not account for: reading the file, and Bytewax.
 from __future__ import annotations
 
 import argparse
-import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from bytewax.testing import run_main
 
 from flows.recommend import build_flow
 from flows.sources.file import FileSource
-from flows.sources.lines import Line, Lines
 from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.state import ModelState
@@ -45,14 +43,6 @@ class Unlearning(Learner):
         return []
 
 
-class FirstRows(Lines):
-    """The first lines of a file."""
-
-    def __init__(self, path: Path, rows: int) -> None:
-        super().__init__(path)
-        self._lines: itertools.islice[Line] = itertools.islice(self._lines, rows)
-
-
 def main() -> None:
     """Run the flow once, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -60,11 +50,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--batch-size", type=int, default=1_000)
     arguments = parser.parse_args()
-    tally, source = Tally(), FileSource(arguments.file, batch_size=arguments.batch_size)
-    partition = source.open_at(0)
-    partition._lines = FirstRows(arguments.file, arguments.rows + 1)
-    partition._lines.skip(source.head.skipped)
-    source.open_at = lambda start: partition  # type: ignore[method-assign]
+    source = FileSource(arguments.file, batch_size=arguments.batch_size, limit=arguments.rows)
+    tally = Tally(clock=time.process_time)
     flow = build_flow(
         source,
         MemoryStore(),

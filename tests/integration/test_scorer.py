@@ -16,16 +16,14 @@ from schemas.model_log import Describe, Progress, Publish
 from schemas.positions import Position
 from serving.store import RedisStore
 from serving.store.embedded import EmbeddedRedis
-from tests.builders import chains
 from tests.serving.foreign import ForeignClient
-from tests.serving.models import publish_to, written
+from tests.serving.models import ITEMS, publish_to, written
 from tests.serving.processes import absorb_log, scorer_at, until
 
 pytestmark = pytest.mark.redis
 
 SCORER = "rillrec.v1.Scorer"
 GAP_MS = 1_800_000
-ITEMS = len({example.item_id for example in chains(8 * 16)})
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,24 @@
 """Where settings come from, which source wins, and what an error says."""
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from schemas.errors import SettingsError
-from schemas.settings import Settings
-from schemas.settings_loading import load_settings
+from schemas.settings import (
+    ModelSettings,
+    ServeSettings,
+    Settings,
+    StoreSettings,
+    StreamSettings,
+)
+from schemas.settings_loading import environ_of, load_settings
 
 
 @pytest.fixture
@@ -160,6 +170,32 @@ def test_a_bad_variable_is_named_as_it_is_spelt() -> None:
     assert refusal({"RILLREC_FLOW__BATCH_SIZE": "many"}) == (
         "environment RILLREC_FLOW__BATCH_SIZE is 'many': it must be a valid integer"
     )
+
+
+kinds = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=5)
+
+
+@given(
+    st.builds(
+        StreamSettings,
+        unit=st.sampled_from(["session", "user"]),
+        kind_weights=st.dictionaries(kinds, st.floats(0, 1_000), max_size=3),
+        session_gap_ms=st.integers(1_000, 10_000),
+    ),
+    st.sampled_from(["", "redis://:hunter2@h:1/2"]),
+    st.lists(st.floats(1, allow_nan=False), min_size=1, max_size=3),
+)
+def test_another_process_can_be_given_the_same_settings(
+    stream: StreamSettings, url: str, half_lives_ms: list[float]
+) -> None:
+    settings = Settings(
+        store=StoreSettings(redis_url=SecretStr(url), data_dir=Path("/some where")),
+        stream=stream,
+        model=ModelSettings(name="1", hyper={"rule_half_lives_ms": half_lives_ms, "seed": 3}),
+        serve=ServeSettings(port=0),
+    )
+    environ = environ_of(settings) | {"RILLREC_CONFIG": os.devnull}
+    assert load_settings(environ=environ) == settings
 
 
 def test_a_bad_option_is_named_as_an_option() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from schemas.user_codec import _Columns, decode_user, encode_user
 from schemas.user_state import UserState, Visit
 from tests.serving.states import any_user, user
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(any_user)
 def test_decoded_state_equals_the_encoded_one(state: UserState) -> None:
     assert decode_user(state.user_id, encode_user(state)) == state

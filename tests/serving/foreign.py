@@ -37,7 +37,7 @@ class ForeignClient:
         return [method.name for method in self._service(service).methods]
 
     def call(
-        self, method: str, fields: dict[str, Any] | None = None, *, timeout_s: float | None = 10.0
+        self, method: str, fields: dict[str, Any] | None = None, *, timeout_s: float | None = 30.0
     ) -> dict[str, Any]:
         """Return the reply to ``package.Service/Method``, default values included."""
         service, _, name = method.partition("/")

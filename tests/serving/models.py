@@ -8,17 +8,22 @@ from online_models.state import ModelState
 from schemas.model_log import Publish, is_base
 from serving.replica import Replica
 from serving.store import MemoryStore, Store
-from tests.builders import SMALL, chains, learner
+from tests.builders import SMALL, START_MS, Stream, learner
+
+ITEMS = 40
 
 
 @cache
 def written(count: int, *, seed: int = 0) -> tuple[Publish, ...]:
     """Return publishes 1 to ``count`` of a learner, without its bases."""
-    learning = learner()
+    learning, stream = learner(), Stream()
     publishes: list[Publish] = []
-    examples = chains(16 * count, seed=seed)
-    for start in range(0, len(examples), 16):
-        learning.learn_many(examples[start : start + 16])
+    for start in range(0, 16 * count, 16):
+        for number in range(start, start + 16):
+            # Sessions of eight items in a row, round a ring of all items.
+            time_ms = START_MS + number * 1_000 * (seed + 1)
+            stream.add(f"s{number // 8}", f"i{(number + 7 * seed) % ITEMS}", time_ms)
+        learning.learn_many(stream.examples[start:])
         publishes += [p for p in learning.collect() if not is_base(p)]
     return tuple(publishes)
 

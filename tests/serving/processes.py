@@ -85,7 +85,7 @@ def _absorb_one(
     store.write_shards([ShardWrite(shard_of(user_id), states, marks, forgotten)])
 
 
-def until(condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
+def until(condition: Callable[[], bool], *, within_s: float = 30.0) -> None:
     """Wait for a condition."""
     deadline_s = time.monotonic() + within_s
     while not condition():

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture
 async def aio_store(redis_url: str) -> AsyncIterator[AsyncRedisStore]:
-    store = AsyncRedisStore(redis_url, name="test")
+    store = AsyncRedisStore(redis_url, name="test", timeout_s=10.0)
     yield store
     await store.close()
 

@@ -22,7 +22,7 @@ from tests.builders import SMALL, contents
 from tests.serving.models import base_of, model_at, publish_to, store_of, written
 
 
-async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], *, within_s: float = 20.0) -> None:
     """Wait for a condition."""
     deadline_s = time.monotonic() + within_s
     while not condition():

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.decoding import decode
@@ -23,6 +23,7 @@ _numbers = st.floats(allow_nan=False, allow_infinity=False)
 _optional_ids = st.none() | _ids
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.builds(
         Interaction,

@@ -99,9 +99,9 @@ def test_a_position_that_is_no_place_is_refused(tmp_path: Path, position: str) -
 
 
 def test_quotes_and_other_delimiters_are_understood(tmp_path: Path) -> None:
-    content = f'ts\tuser\titem\n{SECONDS}\t"a ""b""\tc"\tx,y\n'.encode()
+    content = f'ts\tuser\titem\n{SECONDS}\t"a ""b"" c"\tx,y\n'.encode()
     event = only(written(tmp_path, content, "events.tsv"))
-    assert (event.user_id, event.item_id) == ('a "b"\tc', "x,y")
+    assert (event.user_id, event.item_id) == ('a "b" c', "x,y")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
@@ -135,11 +135,34 @@ def test_a_time_whose_name_tells_its_unit_is_never_guessed_at(tmp_path: Path) ->
 def test_the_log_tells_what_was_decided(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = csv_lines([(SECONDS, "u", "i", 4, "de")], "ts,user,item,rating,country")
     with caplog.at_level(logging.INFO):
-        FileSource(written(tmp_path, rows))
+        FileSource(written(tmp_path, rows)).open_at(1)
+        FileSource(written(tmp_path, payload(interaction(0)), "events.jsonl")).open_at(0)
     assert caplog.messages == [
         "events.csv: CSV, user_id=user, item_id=item, time=ts, value=rating, kind is always "
-        "'rate'; by its values, 'ts' is in s; context: country"
+        "'rate'; by its values, 'ts' is in s; context: country",
+        "events.csv: going on at row 1",
+        "events.jsonl: lines of JSON, event_id=event_id, user_id=user_id, item_id=item_id, "
+        "kind=kind, time_ms=time_ms",
     ]
+
+
+def test_a_limit_reads_the_first_rows_only(tmp_path: Path) -> None:
+    path = written(tmp_path, csv_lines([(SECONDS, "u", "i", "click")] * 9))
+    happenings, _ = read(FileSource(path, batch_size=4, limit=6))
+    assert [offset for offset, _ in happenings] == list(range(6))
+    assert read(FileSource(path, limit=6), 7) == ([], 0)
+    with pytest.raises(ValueError, match="limit is 0, it must be at least 1"):
+        FileSource(path, limit=0)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_how_far_the_reading_is_can_be_followed(tmp_path: Path, packed: bool) -> None:
+    content = csv_lines([(SECONDS, "u", "i", "click")] * 50_000)
+    path = written(tmp_path, gzip.compress(content) if packed else content)
+    source = FileSource(path)
+    assert source.bytes_read == 0
+    read(source)
+    assert source.bytes_read == path.stat().st_size
 
 
 def test_rows_below_the_least_value_are_filtered_before_all_else(tmp_path: Path) -> None:
