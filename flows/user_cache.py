@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Set
 
 from flows.batches import Receipt
 from flows.patience import patiently
@@ -35,13 +35,12 @@ class UserCache:
     def __len__(self) -> int:
         return len(self._states)
 
-    def load(self, user_ids: Iterable[str]) -> None:
+    def load(self, user_ids: Set[str]) -> None:
         """Have these users at hand, by one read for all that are missing."""
         self._shrink()
         states = self._states
-        wanted = set(user_ids)
-        missing = [user_id for user_id in wanted if user_id not in states]
-        self._count("cached", len(wanted) - len(missing))
+        missing = [user_id for user_id in user_ids if user_id not in states]
+        self._count("cached", len(user_ids) - len(missing))
         if not missing:
             return
         found = patiently(lambda _again: self._store.read_users(missing))

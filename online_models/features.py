@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from online_models.retrieval import Candidates, member
+from online_models.retrieval import Candidates
+from online_models.rows import distinct, member
 from online_models.state import ModelState
 
 Floats = npt.NDArray[np.float32]
@@ -30,7 +31,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at + 4] = recency == 1
     table[:, at + 5] = candidates.rules.any(axis=1)
     table[:, at + 6] = np.log1p(np.float32(len(history)))
-    table[:, at + 7] = len(np.unique(history)) / max(1, len(history))
+    table[:, at + 7] = len(distinct(history)) / max(1, len(history))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
     table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
     return table
@@ -38,7 +39,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
 
 def _times(candidates: Candidates) -> Floats:
     counts = np.zeros(len(candidates.rows), dtype=np.float32)
-    distinct, times = np.unique(candidates.history, return_counts=True)
-    held = member(distinct, candidates.rows)
-    counts[np.searchsorted(candidates.rows, distinct[held])] = np.log1p(times[held])
+    found, times = np.unique(candidates.history, return_counts=True)
+    held = member(found, candidates.rows)
+    counts[candidates.rows.searchsorted(found[held])] = np.log1p(times[held])
     return counts

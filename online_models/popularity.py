@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.decay import Landmarks
+from online_models.rows import distinct
 from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
@@ -36,7 +37,7 @@ class Popularity:
         The length of a horizon's list.
     """
 
-    def __init__(self, half_lives_ms: Sequence[float], *, top: int = 300) -> None:
+    def __init__(self, half_lives_ms: Sequence[float], *, top: int = 120) -> None:
         horizons = len(half_lives_ms)
         self.counts = Table("popularity.counts", (horizons,))
         self.totals = Table("popularity.totals", (1, horizons), by_row=False)
@@ -66,7 +67,7 @@ class Popularity:
         if self._all_touched:
             self._rank(np.arange(size))
         elif self._touched:
-            self._rank(np.unique(np.concatenate([*self._lists, *self._touched])))
+            self._rank(distinct(np.concatenate([*self._lists, *self._touched])))
         self._touched.clear()
         self._touches, self._all_touched = 0, False
         return self._lists

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from online_models.features import features
 from online_models.retrieval import SOURCES, Candidates, Retriever
+from online_models.rows import distinct
 from online_models.state import ModelState
 from schemas.examples import Query
 
@@ -85,7 +86,7 @@ class Recommender:
     def score(self, query: Query, item_ids: Sequence[str]) -> list[float | None]:
         """Return the scores of given items; ``None`` for those that the model does not know."""
         known = self.state.items.rows_of(item_ids)
-        rows = np.unique(np.array(known, dtype=np.int64))
+        rows = distinct(np.array(known, dtype=np.int64))
         ranking = self._rank(self.retriever.given(query, rows))
         scores = dict(zip(rows.tolist(), ranking.scores.tolist(), strict=True))
         return [scores.get(self.state.items.row_of(item_id)) for item_id in item_ids]

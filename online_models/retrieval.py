@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from online_models.rows import Mask, Rows, distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
 
-Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 SOURCES = ("popularity", "rules", "encoder", "session")
 
@@ -64,7 +63,7 @@ class Retriever:
     def candidates(self, query: Query) -> Candidates:
         """Return what may be recommended: nothing seen, nothing that must not be served."""
         history = self.history(query)
-        barred = np.unique(np.array(self.state.items.rows_of(query.seen), dtype=np.int64))
+        barred = distinct(np.array(self.state.items.rows_of(query.seen), dtype=np.int64))
         neighbours, rules, last = self._neighbours(history)
         allowed = self._allowed(neighbours, barred)
         neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
@@ -75,7 +74,7 @@ class Retriever:
             self._near(history, barred),
             self._own(history, barred),
         )
-        rows = np.unique(np.concatenate(lists))
+        rows = distinct(np.concatenate(lists))
         proposed = {
             name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
         }
@@ -102,8 +101,10 @@ class Retriever:
 
     def _popular(self, barred: Rows) -> Rows:
         lists = self.state.popularity.lists(self.state.items.size)
-        kept = [rows[self._allowed(rows, barred)][: self.by_popularity] for rows in lists]
-        return np.concatenate(kept)
+        allowed = self._allowed(np.concatenate(lists), barred)
+        kept = np.split(allowed, np.cumsum([len(rows) for rows in lists])[:-1])
+        both = zip(lists, kept, strict=True)
+        return np.concatenate([rows[mask][: self.by_popularity] for rows, mask in both])
 
     def _own(self, history: Rows, barred: Rows) -> Rows:
         own = history[: self.own_items]
@@ -150,16 +151,6 @@ def _best(scores: Floats, count: int) -> Rows:
     if len(scores) <= count:
         return np.arange(len(scores))
     return np.argpartition(-scores, count - 1)[:count]
-
-
-def member(rows: Rows, members: Rows) -> Mask:
-    """Return which rows are among the members, which are in rising order."""
-    if not len(members):
-        return np.zeros(len(rows), dtype=bool)
-    places = np.searchsorted(members, rows)
-    places[places == len(members)] = 0
-    found: Mask = members[places] == rows
-    return found
 
 
 def _recency(rows: Rows, history: Rows) -> Floats:

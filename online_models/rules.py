@@ -88,7 +88,7 @@ class Rules:
             return flat, scores, last
         order = np.argsort(flat, kind="stable")
         flat, scores, last = flat[order], scores[order], last[order]
-        starts = np.flatnonzero(np.diff(flat, prepend=-1))
+        starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
         return flat[starts], np.add.reduceat(scores, starts), np.add.reduceat(last, starts)
 
     def blend(self, scores: Floats) -> Floats:

@@ -98,12 +98,12 @@ def check_model(store: RedisStore) -> Finding:
             f"none called {store.keys.name!r} is published yet",
             "track events while `rillrec up` runs, or `rillrec replay FILE --into NAME`",
         )
-    age_h = (time.time() - progress.time_ms / 1e3) / 3600
+    age = _span(time.time() - progress.time_ms / 1e3)
     return Finding(
         "model",
         "ok",
         f"version {progress.version:,}: {len(replica.state.items):,} items, learnt from "
-        f"{progress.trained:,} events, the newest {age_h:,.1f} h ago",
+        f"{progress.trained:,} events, the newest {age} ago",
     )
 
 
@@ -115,7 +115,7 @@ def check_backlog(store: RedisStore) -> Finding:
         return Finding("event log", "ok", "everything tracked is in the published model")
     age_s = time.time() - (waiting[0][0] >> _SEQUENCE_BITS) / 1e3
     many = f"{len(waiting):,}{' or more' if len(waiting) == BACKLOG else ''}"
-    detail = f"{many} events wait to be learnt, the oldest for {age_s:,.1f} s"
+    detail = f"{many} events wait to be learnt, the oldest for {_span(age_s)}"
     if age_s < STALE_S:
         return Finding("event log", "ok", detail)
     return Finding("event log", "warn", detail, "start `rillrec flow`, or look at its log")
@@ -171,3 +171,11 @@ def check_extra() -> Finding:
         f"without {' and '.join(missing)} this machine can serve, but not learn",
         "pip install 'rillrec[flow]'",
     )
+
+
+def _span(seconds: float) -> str:
+    """Return a time span as people say it."""
+    for unit, length_s in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:,.0f} {unit}"
+    return f"{max(seconds, 0.0):.1f} s"

@@ -29,18 +29,18 @@ def run_flow(flow: Dataflow, source: EventSource) -> int:
     Raises
     ------
     RillrecError
-        As a step raised it, without the engine's wrapping.
+        The source can't be read, or a step raised it; without the engine's wrapping.
     """
     import torch
     from bytewax.testing import run_main
 
     from online_models.threads import compute_on_one_thread
 
-    # On one thread sums come in one order: a seed gives the same model again. Batches of 64 are
-    # too small to gain from more.
-    torch.set_num_threads(1)
     compute_on_one_thread()
+    torch.set_num_threads(1)  # sums in one order: the same seed gives the same model
     run: Any = run_main
+    failures: list[RillrecError] = []
+    source.on_failure = failures.append
     with _ending(source) as signals:
         try:
             run(flow)
@@ -49,6 +49,8 @@ def run_flow(flow: Dataflow, source: EventSource) -> int:
             if ours is None:
                 raise
             raise ours from error
+    if failures:
+        raise failures[0]
     return INTERRUPTED if signal.SIGINT in signals else OK
 
 

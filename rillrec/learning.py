@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 
 from flows.learn import learner_of
@@ -11,8 +12,11 @@ from flows.sources.log import LogSource
 from flows.tally import Tally
 from rillrec.engine import run_flow
 from rillrec.flow_metrics import flow_metrics_served
+from rillrec.ports import choose_port
 from schemas.settings import Settings
 from serving.store import RedisStore
+
+_log = logging.getLogger(__name__)
 
 
 def learn_from_log(settings: Settings, store: RedisStore) -> int:
@@ -41,8 +45,13 @@ def learn_from_log(settings: Settings, store: RedisStore) -> int:
         lease=lease,
         micro_batch_wait_ms=flow.micro_batch_wait_ms,
     )
-    metrics = flow_metrics_served(tally, host=settings.serve.host, port=flow.metrics_port)
-    with metrics:
+    host, port = settings.serve.host, flow.metrics_port
+    if port:
+        asked_for = "metrics_port" in flow.model_fields_set
+        port = choose_port(
+            "flow.metrics_port", port, host=host, asked_for=asked_for, tell=_log.info
+        )
+    with flow_metrics_served(tally, host=host, port=port):
         try:
             return run_flow(dataflow, source)
         finally:

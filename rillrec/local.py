@@ -56,6 +56,7 @@ class Local:
         self._flow_metrics_port = flow.metrics_port and self._port(
             "flow.metrics_port", flow, "metrics_port"
         )
+        self._flow = self._child("flow", "flow")
 
     @property
     def redis_url(self) -> str:
@@ -71,17 +72,19 @@ class Local:
     def __enter__(self) -> Local:
         """Start everything. What was started ends again if something does not start."""
         try:
-            self._redis.start()
+            self._redis.start(shared=False)
             self._stack.callback(self._redis.stop)
             self._stack.callback(self._supervisor.stop)
-            for name, command in (("flow", "flow"), ("scorer", "serve")):
-                argv = [sys.executable, "-m", "rillrec", command]
-                tell = self._lines_of(name)
-                self._supervisor.start(Child(name, argv, environ=self._environ(), tell_line=tell))
+            self._supervisor.start(self._flow)
+            self._supervisor.start(self._child("scorer", "serve"))
         except BaseException:
             self._stack.close()
             raise
         return self
+
+    def _child(self, name: str, command: str) -> Child:
+        argv = [sys.executable, "-m", "rillrec", command]
+        return Child(name, argv, environ=self._environ(), tell_line=self._lines_of(name))
 
     def wait_until_ready(self, *, timeout_s: float = 60.0) -> None:
         """Return when the flow owns the model and the scorer reports itself healthy.
@@ -96,7 +99,7 @@ class Local:
         try:
             while True:
                 self.watch()
-                flows, serves = _owned(store), scorer_serves(self.address)
+                flows, serves = self._owns(store), scorer_serves(self.address)
                 if flows and serves:
                     return
                 if time.monotonic() > deadline:
@@ -113,7 +116,7 @@ class Local:
         """Restart what has crashed: call it a few times a second."""
         if self._redis.has_crashed():
             self._tell("redis has ended; starting it again")
-            self._redis.start()
+            self._redis.start(shared=False)
         self._supervisor.watch()
 
     def __exit__(
@@ -123,6 +126,14 @@ class Local:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
+
+    def _owns(self, store: Store) -> bool:
+        """Return whether our flow holds the model's lease, which names it by its process id."""
+        try:
+            owner = store.lease_owner() or ""
+        except StoreUnavailable:
+            return False
+        return owner.startswith(f"flow {self._flow.pid} ")
 
     def _lines_of(self, name: str) -> Tell | None:
         tell = self._tell_line
@@ -152,10 +163,3 @@ class Local:
             asked_for=key in section.model_fields_set,
             tell=self._tell,
         )
-
-
-def _owned(store: Store) -> bool:
-    try:
-        return store.lease_owner() is not None
-    except StoreUnavailable:
-        return False

@@ -33,15 +33,20 @@ class RedisAt:
             self.url = self.embedded.url
         self._is_ours = False
 
-    def start(self) -> None:
-        """Start the embedded Redis where it is wanted and none runs.
+    def start(self, *, shared: bool = True) -> None:
+        """Start the embedded Redis, where it is wanted.
+
+        Parameters
+        ----------
+        shared
+            Take the one that another process runs in the data directory, if one does.
 
         Raises
         ------
         StoreError
             It does not start.
         """
-        if self.embedded is None or answers(self.url):
+        if self.embedded is None or (shared and answers(self.url)):
             return
         try:
             self.embedded.start()

@@ -56,6 +56,7 @@ class Follower:
         self._block_ms = block_ms
         self._on_apply, self._clock_s = on_apply, clock_s
         self._contact_s = self._publish_s = clock_s()
+        self._trouble = ""
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,18 +94,27 @@ class Follower:
             try:
                 self._take(self.replica.fetch(block_ms=self._block_ms))
                 pause_s = _FIRST_PAUSE_S
+                self._tell("")
                 continue
             except StoreUnavailable as error:
-                _log.warning("the model can't be kept fresh: %s", error)
+                self._tell(str(error))
                 self.replica.doubt()
             except RillrecError as error:
-                _log.error("the model can't be kept fresh: %s", error)
+                self._tell(str(error))
             except Exception:  # the boundary of the thread: it must not end while others serve
                 _log.exception("the model can't be kept fresh, for a reason that nobody foresaw")
             if not self._on_loop(self._lose_contact):
                 return
             self._stopping.wait(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _tell(self, trouble: str) -> None:
+        """Log what keeps the model from being fresh, once for as long as it lasts."""
+        if trouble and trouble != self._trouble:
+            _log.warning("the model can't be kept fresh: %s", trouble)
+        elif self._trouble and not trouble:
+            _log.warning("the model is kept fresh again")
+        self._trouble = trouble
 
     def _take(self, update: Update) -> None:
         if update.fresh is not None:

@@ -12,6 +12,8 @@ from flows.batches import SourceBatch
 from flows.decode import Decoder
 from flows.lease import Lease
 from flows.patience import patiently
+from flows.sources.watched import OnFailure, Unreadable, Watched
+from schemas.errors import RillrecError
 from schemas.positions import Marks, mark_of
 from serving.store import Store
 
@@ -28,10 +30,17 @@ class EventSource(FixedPartitionedSource[SourceBatch, int]):
         The name that positions are counted under.
     decoder
         Knows what the records look like.
+
+    Attributes
+    ----------
+    on_failure
+        Told why the source can't be opened or read on, which then counts as its end. Where it is
+        ``None`` the error is raised, and ends the engine.
     """
 
     def __init__(self, topic: str, decoder: Decoder) -> None:
         self.topic, self.decoder = topic, decoder
+        self.on_failure: OnFailure | None = None
         self._ended = threading.Event()
         self._low_marks: Callable[[], Marks] = dict
         self._lease: Lease | None = None
@@ -50,6 +59,15 @@ class EventSource(FixedPartitionedSource[SourceBatch, int]):
     def build_part(
         self, step_id: str, for_part: str, resume_state: int | None
     ) -> StatefulSourcePartition[SourceBatch, int]:
+        if self.on_failure is None:
+            return self._opened(resume_state)
+        try:
+            return Watched(self._opened(resume_state), self.on_failure)
+        except RillrecError as error:
+            self.on_failure(error)
+            return Unreadable()
+
+    def _opened(self, resume_state: int | None) -> StatefulSourcePartition[SourceBatch, int]:
         if self._lease is not None:
             self._lease.hold()
         start = mark_of(patiently(lambda _again: self._low_marks()), self.topic, 0)

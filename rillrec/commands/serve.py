@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +14,7 @@ from rillrec.exits import INTERRUPTED
 from rillrec.options import ConfigFile, DataDir, ModelName, Parent, Repeats, Unit, settings_of
 
 if TYPE_CHECKING:
+    from schemas.settings import Settings
     from serving.server import ScorerServer
 
 
@@ -65,15 +68,18 @@ def serve(
         stream={"unit": unit, "repeats": repeats},
     )
     log_to_stderr()
+    serving = settings.serve
+    metrics_port = _port(settings, "metrics_port") if serving.metrics_port else 0
     interrupted = []
     with redis_of(settings) as url:
+        _note_missing_model(url, settings)
         server = ScorerServer(
             url,
             name=settings.model.name,
             rules=settings.stream.rules(),
-            host=settings.serve.host,
-            port=settings.serve.port,
-            metrics_port=settings.serve.metrics_port,
+            host=serving.host,
+            port=serving.port if reuse_port else _port(settings, "port"),
+            metrics_port=metrics_port,
             reuse_port=reuse_port,
         )
 
@@ -93,3 +99,30 @@ def serve(
         run(server, on_start=started)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _port(settings: Settings, key: str) -> int:
+    from rillrec.ports import choose_port
+
+    return choose_port(
+        f"serve.{key}",
+        getattr(settings.serve, key),
+        host=settings.serve.host,
+        asked_for=key in settings.serve.model_fields_set,
+        tell=partial(typer.echo, err=True),
+    )
+
+
+def _note_missing_model(url: str, settings: Settings) -> None:
+    from rillrec.stores import store_at
+    from schemas.errors import StoreUnavailable
+
+    store = store_at(url, settings)
+    with suppress(StoreUnavailable):  # the scorer itself waits for a Redis that is away
+        if not store.version():
+            typer.echo(
+                f"note: no model called {settings.model.name!r} is published yet: slates stay "
+                "empty until a flow learns one",
+                err=True,
+            )
+    store.close()

@@ -73,7 +73,7 @@ def troubled(events: int, *, users: int = 25, seed: int = 0) -> list[tuple[str, 
             made.append(("interaction", made[-1][1][: dice.randrange(1, 40)]))
         elif what < 0.09:
             made.append(("item", payload({"item_id": f"i{n % 40}", "title": f"Title {n}"})))
-        elif what < 0.093:
+        elif what < 0.11:
             made.append(("forget", payload({"user_id": fields["user_id"]})))
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -42,10 +43,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
 
+    handlers, level = list(logging.root.handlers), logging.root.level
+
     def run(*arguments: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["rillrec", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
         captured = capsys.readouterr()
         return Ran(ended.value.code or 0, captured.out, captured.err)
 

@@ -127,3 +127,18 @@ def test_whether_a_flow_runs_is_told_by_its_lease(store: RedisStore) -> None:
 def test_a_scorer_that_does_not_answer_is_a_warning() -> None:
     found = checkup.check_scorer(Settings(serve={"port": 1}))
     assert (found.status, found.detail) == ("warn", "none answers on 127.0.0.1:1")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0.0 s"),
+        (1.25, "1.2 s"),
+        (119, "119.0 s"),
+        (120, "2 min"),
+        (7_200, "2 h"),
+        (1e9, "11,574 days"),
+    ],
+)
+def test_spans_are_told_as_people_say_them(seconds: float, said: str) -> None:
+    assert checkup._span(seconds) == said

@@ -1,7 +1,6 @@
 """The flow's metrics are the declared ones, with what the tally counted."""
 
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -30,10 +29,10 @@ def tally() -> Tally:
 
 
 @pytest.fixture
-def registry(tally: Tally) -> Iterator[CollectorRegistry]:
+def registry(tally: Tally) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(FlowMetrics(tally))
-    yield registry
+    return registry
 
 
 def test_what_was_counted_is_told(registry: CollectorRegistry) -> None:
@@ -66,7 +65,7 @@ def test_prometheus_can_read_them_over_http(tally: Tally, free_port: int) -> Non
             families = list(text_string_to_metric_families(reply.read().decode()))
         assert "rillrec_flow_events" in {family.name for family in families}
         with (
-            pytest.raises(SettingsError, match="set flow.metrics_port to one that is free"),
+            pytest.raises(SettingsError, match=r"set flow\.metrics_port to one that is free"),
             flow_metrics_served(tally, host="127.0.0.1", port=free_port),
         ):
             pass

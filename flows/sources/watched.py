@@ -1,0 +1,51 @@
+"""A source that can't be read on ends like one that is at its end, and tells why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bytewax.inputs import StatefulSourcePartition
+
+from flows.batches import SourceBatch
+from schemas.errors import RillrecError, SourceError
+
+OnFailure = Callable[[RillrecError], None]
+
+
+class Watched(StatefulSourcePartition[SourceBatch, int]):
+    """Reads another partition. What was read before a failure is learnt and published.
+
+    An exception would end the engine at once, with a trace of its own on stderr.
+    """
+
+    def __init__(
+        self, partition: StatefulSourcePartition[SourceBatch, int], on_failure: OnFailure
+    ) -> None:
+        self._partition, self._on_failure = partition, on_failure
+
+    def next_batch(self) -> list[SourceBatch]:
+        try:
+            return list(self._partition.next_batch())
+        except SourceError as error:
+            self._on_failure(error)
+            raise StopIteration from None
+
+    def next_awake(self) -> datetime | None:
+        return self._partition.next_awake()
+
+    def snapshot(self) -> int:
+        return self._partition.snapshot()
+
+    def close(self) -> None:
+        self._partition.close()
+
+
+class Unreadable(StatefulSourcePartition[SourceBatch, int]):
+    """A partition that could not be opened."""
+
+    def next_batch(self) -> list[SourceBatch]:
+        raise StopIteration
+
+    def snapshot(self) -> int:
+        return 0
