@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.tables import Table
+from schemas.errors import ModelLogBroken
 from schemas.events import ItemUpdate
 from schemas.model_log import Admit, Describe, Entry, Evict, Sightings
 
@@ -144,6 +145,8 @@ class ItemTable:
     def _admit(self, entry: Admit) -> None:
         for row, item_id in zip(entry.rows, entry.item_ids, strict=True):
             self._extend(row + 1)
+            if row not in self._free:
+                raise ModelLogBroken(f"row {row} is given to {item_id!r}, but holds another item")
             del self._free[row]
             self._rows[item_id], self._ids[row] = row, item_id
             self._serve(row, self._may_be_served(item_id))

@@ -1,8 +1,8 @@
 """The model as a log: entries with absolute values, and the publishes that carry them.
 
-Applying an entry twice gives what applying it once gives, so a log may be replayed from anywhere
-at or before the reader's version. A base snapshot is made of the same entries: those that build
-the state from nothing.
+Publishes apply in the order of their versions, each once and as a whole; a reader that finds a hole
+starts again from a base snapshot, which is made of the same entries: those that build the state
+from nothing.
 """
 
 from __future__ import annotations

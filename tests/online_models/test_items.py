@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from online_models.items import UNKNOWN, ItemTable
+from schemas.errors import ModelLogBroken
 from schemas.model_log import Admit, Describe, Evict, Sightings
 from tests.builders import update
 
@@ -38,6 +39,11 @@ def test_a_row_without_an_item_is_told(row: int) -> None:
     items.apply(Evict((1,)))
     with pytest.raises(KeyError, match=f"row {row} holds no item"):
         items.id_of(row)
+
+
+def test_a_row_that_holds_an_item_is_not_given_to_another() -> None:
+    with pytest.raises(ModelLogBroken, match="row 0 is given to 'b', but holds another item"):
+        table("a").apply(Admit((0,), ("b",)))
 
 
 def test_freed_rows_are_given_again() -> None:
