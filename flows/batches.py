@@ -10,6 +10,7 @@ from schemas.positions import Marks
 from serving.store import ShardWrite
 
 KEPT_OF_OVERSIZED = 4_096
+"""Bytes that are kept of an event that is too long to be read."""
 
 
 class Refused(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from flows.batches import DecodedBatch, Happening, Record, Refused, SourceBatch
+from flows.batches import KEPT_OF_OVERSIZED, DecodedBatch, Happening, Record, Refused, SourceBatch
 from flows.tally import Tally
 from schemas.decoding import decode, user_of
 from schemas.errors import EventRefused
@@ -33,7 +33,8 @@ def decode_json(records: Sequence[Record], *, now_ms: int) -> tuple[list[Happeni
             happenings.append((offset, decode(kind, payload, now_ms=now_ms), payload))
         except EventRefused as error:
             refused = Refused(error.reason, error.message, kind[:64], user_of(payload))
-            happenings.append((offset, refused, payload))
+            kept = payload[:KEPT_OF_OVERSIZED] if error.reason == "size" else payload
+            happenings.append((offset, refused, kept))
     return happenings, 0
 
 

@@ -13,7 +13,9 @@ from flows.in_order import InOrder
 from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.recommender import Recommender
+from online_models.state import ModelState
 from online_models.threads import compute_on_one_thread
+from schemas.examples import Example, Query
 from schemas.model_config import ModelConfig
 from schemas.model_log import Publish, is_base
 from schemas.positions import Marks, advance, mark_of
@@ -39,12 +41,25 @@ def learner_of(
     replica = Replica(store, config=config)
     while replica.refresh():
         pass
+    _warm_up(replica.state.config)
     return Learner(
         replica.state,
         Recommender(replica.state),
         publish_interval_ms=publish_interval_ms,
         background=True,
     )
+
+
+def _warm_up(config: ModelConfig) -> None:
+    """Take one step on a throwaway model: the first one loads kernels, which events need not."""
+    query = Query("", "", ("one",))
+    examples = [
+        Example(query, item_id, "click", 1.0, 1, opens_unit=False, offset=offset)
+        for offset, item_id in enumerate(("one", "other"))
+    ]
+    learner = Learner(ModelState(config), publish_interval_ms=None)
+    learner.learn_many(examples)
+    learner.close_micro_batch()
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -136,10 +151,8 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
             return None
         if self._learner.pending:
             return self._opened_ms + self._wait_ms
-        return self._publish_due_ms()
-
-    def _publish_due_ms(self) -> int:
-        return self._published_ms + (self._learner.publish_interval_ms or 0)
+        interval_ms = self._learner.publish_interval_ms
+        return None if interval_ms is None else self._published_ms + interval_ms
 
     def _out(self, publishes: list[Publish], now_ms: int) -> list[Publish]:
         pending, step = self._learner.pending, self._learner.state.progress.step

@@ -97,6 +97,7 @@ class Settling:
         ledger = self._cache.get(self._ledger)
         if example is not None and was_refused(ledger, piece.topic, piece.partition, offset):
             example = None
+        # Whether it was late or repeated when it came first, nobody remembers.
         self.verdicts["interaction", "accepted" if example else "duplicate"] += 1
         if example is not None:
             self._examples.append(example)

@@ -120,6 +120,18 @@ class Tally:
             self.publishes[form] += 1
             self.model_version = version
 
+    def copy(self) -> Tally:
+        """Return the numbers of this instant, safe to read while the steps go on counting."""
+        other = Tally()
+        with self._lock:
+            for name, value in vars(self).items():
+                if isinstance(value, int | Counter):
+                    setattr(other, name, value.copy() if isinstance(value, Counter) else value)
+            for step, times in self.steps.items():
+                other.steps[step].counts[:] = times.counts
+                other.steps[step].total_s = times.total_s
+        return other
+
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
         """Time what a step does for one batch."""

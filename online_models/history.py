@@ -27,11 +27,11 @@ def place_of(history: tuple[Visit, ...], time_ms: int) -> int:
     return place
 
 
-def at_origin(state: UserState, topic: str, partition: int) -> UserState:
+def at_origin(state: UserState, source: tuple[str, int]) -> UserState:
     """Return the state with this source among its origins; the oldest of too many is forgotten."""
-    if (topic, partition) in state.origins:
+    if source in state.origins:
         return state
-    origins = (*state.origins, (topic, partition))
+    origins = (*state.origins, source)
     if len(origins) <= ORIGINS:
         return msgspec.structs.replace(state, origins=origins)
     return msgspec.structs.replace(

@@ -82,8 +82,8 @@ def absorb(
         return _replayed(state, event, rules, source, offset)
     if state is None:
         state = UserState(event.user_id, origins=(source,))
-    elif source not in state.origins:
-        state = at_origin(state, topic, partition)
+    else:
+        state = at_origin(state, source)
     origin = state.origins.index(source)
     id_hash = hash_of(event.event_id)
     if id_hash in state.recent_ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ class Local:
         Is handed what happens, in words.
     tell_line
         Is handed what the children write, line by line; ``None`` shows it only if one crashes.
+    check
+        Called whenever the children are looked after; it may raise, to end all.
 
     Raises
     ------
@@ -42,9 +45,16 @@ class Local:
         A port that was asked for is taken.
     """
 
-    def __init__(self, settings: Settings, *, tell: Tell, tell_line: Tell | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tell: Tell,
+        tell_line: Tell | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.settings = settings
-        self._tell, self._tell_line = tell, tell_line
+        self._tell, self._tell_line, self._check = tell, tell_line, check
         self._supervisor = Supervisor(tell)
         self._stack = ExitStack()
         self._redis = RedisAt(settings)
@@ -114,6 +124,7 @@ class Local:
 
     def watch(self) -> None:
         """Restart what has crashed: call it a few times a second."""
+        self._check()
         if self._redis.has_crashed():
             self._tell("redis has ended; starting it again")
             self._redis.start(shared=False)

@@ -6,27 +6,50 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Terminated(BaseException):
     """Somebody asked this process to end, by SIGTERM or by closing its terminal."""
 
 
+class Ending:
+    """The signals that have come."""
+
+    def __init__(self) -> None:
+        self._came: list[int] = []
+
+    def take(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal and raise what it stands for."""
+        self._came.append(number)
+        self.check()
+
+    def check(self) -> None:
+        """Raise again what a signal stands for: Python drops what is raised in a ``__del__``.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Ctrl-C was pressed.
+        Terminated
+            Another of the signals came.
+        """
+        if self._came:
+            raise KeyboardInterrupt if self._came[0] == signal.SIGINT else Terminated
+
+
 @contextmanager
-def orderly_end() -> Iterator[None]:
+def orderly_end() -> Iterator[Ending]:
     """Turn SIGTERM and SIGHUP into ``Terminated``, raised in the block, and swallow it there.
 
     The block's own ``finally`` and ``with`` clean up; after it the process ends with code 0, as
-    it did what it was asked to. Ctrl-C stays ``KeyboardInterrupt``.
+    it did what it was asked to. Ctrl-C stays ``KeyboardInterrupt``. Loops call ``check``.
     """
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        raise Terminated
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ending = Ending()
+    before = {number: signal.signal(number, ending.take) for number in _ENDING}
     try:
-        yield
+        yield ending
     except Terminated:
         pass
     finally:

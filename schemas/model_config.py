@@ -66,6 +66,11 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
         for name in SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
+        if self.encoder_window > self.learning_window:
+            raise ValueError(
+                f"encoder_window is {self.encoder_window}, "
+                f"it must not exceed learning_window ({self.learning_window})"
+            )
         if not 1 <= self.scoring_window <= self.learning_window:
             raise ValueError(
                 f"scoring_window is {self.scoring_window}, "

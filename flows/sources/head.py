@@ -84,6 +84,9 @@ def _json(
     columns = columns_of([*names, *mapping.values()], mapping, where=str(path))
     if "time" in columns:
         columns["time_ms"] = columns.pop("time")
+    twice = {name for name in columns.values() if list(columns.values()).count(name) > 1}
+    if twice:
+        raise SourceError(f"{path}: {twice.pop()!r} can't be two fields at once, in lines of JSON")
     default_kind = None if not names or "kind" in columns else _default_kind(columns)
     rows = JsonRows(columns, default_kind=default_kind, row_tag=tag, min_value=min_value)
     return rows, f"lines of JSON, {_told(columns, default_kind)}"

@@ -111,7 +111,10 @@ def _row_type(columns: dict[str, str], default_kind: str | None) -> type[msgspec
         *[(name, _HINTS[name], None) for name in _OPTIONAL],
         ("context", _HINTS["context"], msgspec.field(default_factory=dict)),
     ]
-    return msgspec.defstruct("Row", fields, rename=dict(columns), kw_only=True)
+    # A name that was mapped to one field is no longer that of another.
+    taken = set(columns.values()) - set(columns)
+    rename = {**columns, **{name: f"{name}, unmapped" for name in taken}}
+    return msgspec.defstruct("Row", fields, rename=rename, kw_only=True)
 
 
 def _read(read: Callable[[bytes], Any], payload: bytes) -> Any:

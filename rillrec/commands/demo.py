@@ -53,10 +53,13 @@ def demo(
     from rillrec.signals import orderly_end
 
     console = Console(highlight=False)
-    with orderly_end(), tempfile.TemporaryDirectory(prefix="rillrec-demo-") as folder:
+    with (
+        orderly_end() as ending,
+        tempfile.TemporaryDirectory(prefix="rillrec-demo-") as folder,
+    ):
         settings = _settings(Path(folder))
         begin_s = time.monotonic()
-        with Local(settings, tell=console.print) as local:
+        with Local(settings, tell=console.print, check=ending.check) as local:
             local.wait_until_ready()
             console.print(
                 f"Redis, the flow and the scorer ({local.address}) are ready after "
@@ -88,7 +91,7 @@ def _run(
         showcase.show_stranger()
         showcase.show_clicks("jazz")
         crowd.shift()
-        console.print("\n[bold]tastes shift[/]")
+        console.print("\n[bold]tastes shift[/], those of the crowd and hers")
         showcase.show_clicks("gardening")
         console.print(f"\nall that took {time.monotonic() - begin_s:.1f} s from the start")
         if seconds is None or seconds > 0:

@@ -50,8 +50,8 @@ def up(
         config, data_dir=data_dir, model=model, serve={"host": host, "port": port}
     )
     with (
-        orderly_end(),
-        Local(settings, tell=_tell, tell_line=_tell) as local,
+        orderly_end() as ending,
+        Local(settings, tell=_tell, tell_line=_tell, check=ending.check) as local,
     ):
         _announce(local)
         local.wait_until_ready()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bytewax.testing import run_main
+from bytewax.testing import cluster_main, run_main
 
 from flows.dead_letters import DeadLetterFile
 from flows.recommend import build_flow
@@ -140,6 +140,7 @@ def run(
     dead_letters: Path | None = None,
     publish_interval_ms: int | None = None,
     recovery: Any = None,
+    workers: int = 1,
     **options: Any,
 ) -> tuple[Learner, Tally]:
     """Run the flow to the end of its source, going on from what the store holds."""
@@ -167,7 +168,10 @@ def run(
         **options,
     )
     try:
-        run_main(flow, **({"recovery_config": recovery} if recovery else {}))
+        if workers > 1:
+            cluster_main(flow, [], 0, worker_count_per_proc=workers)
+        else:
+            run_main(flow, recovery_config=recovery)
     finally:
         if letters is not None:
             letters.close()

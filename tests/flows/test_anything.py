@@ -25,7 +25,7 @@ from tests.flows.streams import NOW_MS, RULES, interaction, payload
 
 VALUES: list[Any] = [
     None, True, -1, 0, 0.5, 1e308, 2**53, 2**63, 2**64, -(2**70), 10**400, "", "x", "\0", "\n",
-    "\u2028", "\ud800", "é" * 128, "é" * 129, "x" * 256, "x" * 257, "１２", [], {}, [[]],
+    "\u2028", "\ud800", "é" * 128, "é" * 129, "x" * 256, "x" * 257, "\uff11\uff12", [], {}, [[]],
     {"": ""}, {"a": 2**63}, {"a": None}, {"a": 1e308}, {"k" * 65: 1}, {"a": "v" * 1_025},
 ]  # fmt: skip
 FIELDS = (
@@ -82,7 +82,8 @@ def test_any_json_is_an_event_or_a_refusal(lines: list[bytes]) -> None:
     rows = JsonRows({"user_id": "user_id", "time_ms": "time_ms"}, row_tag="tag")
     records: list[Record] = [(n, "", line) for n, line in enumerate(lines)]
     happenings, filtered = rows(records, now_ms=NOW_MS)
-    blank = sum(not line.strip() for line in lines)
+    blank = sum(not line.removeprefix(b"\xef\xbb\xbf").strip() for line in lines[:1])
+    blank += sum(not line.strip() for line in lines[1:])
     assert len(happenings) + filtered + blank == len(lines)
     check(happenings)
 

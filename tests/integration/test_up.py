@@ -200,11 +200,29 @@ def test_a_port_that_was_asked_for_and_is_taken_is_refused(start: Start) -> None
     port = client.address.partition(":")[2]
     client.close()
     other = start("up", "--port", port)
-    assert other.ended() == 4
-    assert other.text == (
+    assert other.ended() == 3
+    assert other.text.endswith(
         f"error: serve.port is {port}, and something listens there already: stop it, or choose "
-        "another port (0 takes a free one)\n"
+        "another port\n"
     )
+
+
+def test_one_data_directory_is_for_one_at_a_time(start: Start, tmp_path: Path) -> None:
+    _, client, _ = up(start, "--port", "0", "--data-dir", str(tmp_path / "data"))
+    client.close()
+    other = start("up", "--port", "0", "--data-dir", str(tmp_path / "data"))
+    assert other.ended() == 4
+    assert "error: a Redis of Rillrec runs in" in other.text
+    assert "choose another store.data_dir" in other.text
+
+
+def test_ctrl_c_before_it_is_ready_leaves_no_process_either(start: Start) -> None:
+    one = start("up", "--port", "0")
+    wait_until(lambda: len(descendants(one.process.pid)) == 3)
+    processes = descendants(one.process.pid)
+    one.process.send_signal(signal.SIGINT)
+    assert one.ended() == 130
+    assert not any(alive(pid) for pid in processes)
 
 
 def test_the_demo_shows_slates_that_change_and_ends_by_itself(start: Start) -> None:

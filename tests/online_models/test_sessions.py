@@ -143,6 +143,21 @@ def test_an_event_before_its_whole_session_opens_it() -> None:
     assert {v.session for v in absorbed[1].state.history} == {0}
 
 
+def test_the_context_of_a_session_that_was_closed_is_gone() -> None:
+    some = rules(unit="user", open_sessions=1)
+    events = [event(0, minutes=5, session_id="a"), event(1, session_id="b"), event(2, minutes=5)]
+    state = run(events[:2], some)[-1].state
+    assert state is not None
+    assert [session.key for session in state.sessions] == ["a"]
+    [last] = run(events[2:], some, state, first=2)
+    assert last.example is not None
+    assert last.example.query.context == {"page": "0"}
+    closed = msgspec.structs.replace(state, sessions=())
+    [last] = run(events[2:], some, closed, first=2)
+    assert last.example is not None
+    assert last.example.query.context == {}
+
+
 def test_a_query_for_users_spans_their_sessions() -> None:
     events = [event(0), event(1, minutes=1), event(2, minutes=600)]
     last = run(events, rules(unit="user"))[-1].example
@@ -270,6 +285,12 @@ def test_a_visit_older_than_the_whole_history_leaves_it_at_once() -> None:
     assert absorbed[-1].state is not None
     assert [v.item_id for v in absorbed[-1].state.history] == ["i0", "i1"]
     assert absorbed[-1].state.older == (("i2", 0),)
+
+
+def test_a_source_that_is_known_stays_where_it_is() -> None:
+    state = state_after([event(0), event(1, minutes=1)], rules())
+    assert state.origins == (("t", 0),)
+    assert [visit.origin for visit in state.history] == [0, 0]
 
 
 def test_visits_of_a_source_that_was_forgotten_keep_their_place() -> None:

@@ -21,3 +21,9 @@ def test_what_is_scored_from_lies_within_what_is_learnt_from(window: int) -> Non
 def test_capacity_is_no_smaller_than_evictions_need() -> None:
     with pytest.raises(ValueError, match="capacity is 255, it must be at least 256"):
         ModelConfig(capacity=255)
+
+
+def test_the_encoder_reads_no_more_than_is_learnt_from() -> None:
+    message = r"encoder_window is 31, it must not exceed learning_window \(30\)"
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(encoder_window=31)

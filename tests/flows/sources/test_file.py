@@ -211,6 +211,15 @@ def test_fields_of_json_may_have_other_names(tmp_path: Path) -> None:
     assert event.event_id.startswith("row-0@")
 
 
+def test_a_name_that_is_mapped_is_no_longer_that_of_another_field(tmp_path: Path) -> None:
+    line = interaction(0, item_id=None, value="tea")
+    path = written(tmp_path, payload(line), "events.jsonl")
+    event = only(path, mapping={"item_id": "value"})
+    assert (event.item_id, event.value) == ("tea", None)
+    with pytest.raises(SourceError, match="'user_id' can't be two fields at once"):
+        FileSource(path, mapping={"user_id": "user_id", "session_id": "user_id"})
+
+
 def test_times_of_json_are_never_converted(tmp_path: Path) -> None:
     line = interaction(0, time_ms=None, ts=SECONDS)
     [(_, refused)], _ = read(FileSource(written(tmp_path, payload(line), "events.json")))

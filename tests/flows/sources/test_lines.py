@@ -68,6 +68,12 @@ def test_a_long_line_is_not_held_in_memory(tmp_path: Path) -> None:
     assert max(len(chunk) for chunk in itertools.islice(chunks_of(path), 20)) <= CHUNK_BYTES
 
 
+def test_a_long_last_line_without_an_end_is_known_by_its_length(tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    path.write_bytes(b"first\n" + b"x" * 3_000_000)
+    assert all_of(Lines(path)) == [b"first", Oversized(b"x" * 4_096, 3_000_000)]
+
+
 def test_members_of_a_gzip_file_follow_each_other(tmp_path: Path) -> None:
     path = tmp_path / "two.gz"
     path.write_bytes(gzip.compress(b"a\nb") + gzip.compress(b"c\nd\n") + b"\0" * 512)
