@@ -191,7 +191,6 @@ class Learner:
         self._entries.append(entry)
 
     def _absorb(self, example: Example) -> None:
-        self._batch.tick(example.time_ms)
         wanted = self.observer is not None and self.observer.wants(example)
         listed = example.weight > 0 and bool(example.query.history) and self._samples(example)
         ranking = None
@@ -200,6 +199,7 @@ class Learner:
             ranking = self.recommender.rank(example.query)
         if wanted and ranking is not None and self.observer is not None:
             self.observer.observe(example, ranking)
+        self._batch.tick(example.time_ms)  # only now: a request can't know when it will be answered
         if example.weight > 0:
             self._entries += self._batch.add(example, ranking if listed else None)
 

@@ -27,7 +27,8 @@ class Evaluator:
     """Notes the rank of the true next item in the slate as it stands just before the event.
 
     Of sessions the first event is not scored, of users it is. A target that is excluded, or not
-    known to the model, is a miss. Memory grows by about 150 bytes for each prediction.
+    known to the model, is a miss. Memory grows by about 150 bytes for each prediction,
+    and as much for each unit.
 
     Parameters
     ----------
@@ -61,8 +62,7 @@ class Evaluator:
         self.items, self.unit, self.top = items, unit, top
         self.score_every, self.warm_up = score_every, warm_up
         self.events = 0
-        self._units = 0
-        self._scored_units: set[str] = set()
+        self._units: dict[str, bool] = {}  # whether they are scored
         self._places = array("q")
         self._ranks = array("q")
         self._candidate = array("b")
@@ -75,11 +75,10 @@ class Evaluator:
         key = example.query.unit_key
         if example.weight <= 0:
             return False
-        if example.opens_unit:
-            if self._units % self.score_every == 0:
-                self._scored_units.add(key)
-            self._units += 1
-        return key in self._scored_units and (self.unit == "user" or not example.opens_unit)
+        # Out of order, a second event can open a unit: it has its number already.
+        if example.opens_unit and key not in self._units:
+            self._units[key] = len(self._units) % self.score_every == 0
+        return self._units.get(key, False) and (self.unit == "user" or not example.opens_unit)
 
     def observe(self, example: Example, ranking: Ranking) -> None:
         """Note where the target stands."""
