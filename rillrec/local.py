@@ -15,7 +15,7 @@ from rillrec.ports import choose_port
 from rillrec.stores import RedisAt, store_at
 from rillrec.supervisor import Child, Supervisor, Tell
 from schemas.errors import ProcessFailed, StoreUnavailable
-from schemas.settings_loading import CONFIG_VARIABLE, PREFIX, environ_of
+from schemas.settings_environ import CONFIG_VARIABLE, PREFIX, environ_of
 
 if TYPE_CHECKING:
     from schemas.settings import FlowSettings, ServeSettings, Settings

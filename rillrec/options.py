@@ -88,8 +88,8 @@ MinValue = Annotated[
 Columns = Annotated[
     list[str] | None,
     typer.Option(
-        "--column",
-        metavar="FIELD=NAME",
+        "--map",
+        metavar="FIELD=COLUMN",
         help="Which column holds a field, where its name does not tell. Repeat it for more: "
         "user_id, item_id, time_ms, time_s, kind, event_id, session_id, request_id, position, "
         "value.",
@@ -128,14 +128,14 @@ def settings_of(
 
 
 def columns_said(said: list[str] | None) -> dict[str, str]:
-    """Return field to column, from what ``--column FIELD=NAME`` said."""
+    """Return field to column, from what ``--map FIELD=COLUMN`` said."""
     mapping = {}
     for text in said or []:
         field, equals, name = text.partition("=")
         if not (field and equals and name):
             raise typer.BadParameter(
-                f"{text!r} is not of the form FIELD=NAME, such as user_id=who",
-                param_hint="--column",
+                f"{text!r} is not of the form FIELD=COLUMN, such as user_id=who",
+                param_hint="--map",
             )
         mapping[field] = name
     return mapping

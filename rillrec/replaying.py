@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
 from flows.dead_letters import DeadLetterFile
-from flows.recommend import build_flow
+from flows.lease import Lease, this_process
+from flows.recommend import build_flow, wall_ms
 from flows.sources.file import FileSource
 from flows.tally import Tally
 from online_models.learner import Learner
@@ -47,7 +47,8 @@ class Replay:
     Raises
     ------
     StoreError
-        The store holds a model of that name, learnt from something else.
+        The store holds a model of that name, learnt from something else, or a flow or another
+        replay that is under way learns it.
     """
 
     def __init__(
@@ -61,6 +62,10 @@ class Replay:
     ) -> None:
         self.source, self.tally = source, Tally()
         self._store: Store = MemoryStore() if store is None else store
+        self._lease: Lease | None = None
+        if store is not None:
+            self._lease = Lease(store, owner=this_process(), now_ms=wall_ms)
+            self._lease.hold()  # before the model is read: nobody else may go on with it
         config = structs.replace(settings.model.config(), seed=protocol.seed)
         replica = Replica(self._store, config=config)
         while replica.refresh():
@@ -85,6 +90,7 @@ class Replay:
             rules=settings.stream.rules(),
             model_name=settings.model.name,
             tally=self.tally,
+            lease=self._lease,
             dead_letters=dead_letters,
             micro_batch_wait_ms=None,
         )
@@ -97,6 +103,8 @@ class Replay:
             return run_flow(self._flow, self.source)
         finally:
             self.seconds = time.perf_counter() - started_s
+            if self._lease is not None:
+                self._lease.release()
 
     def keep_base(self) -> None:
         """Store a base snapshot, so that a scorer has no log to read."""
@@ -128,14 +136,3 @@ def _row_reached(replica: Replica, source: FileSource) -> int:
             f"{', '.join(sorted(progress.marks)) or 'nothing'}: choose another name for --into"
         )
     return progress.marks[source.topic].get(0, 0)
-
-
-def open_source(
-    path: Path,
-    *,
-    columns: dict[str, str],
-    min_value: float | None,
-    batch_size: int,
-) -> FileSource:
-    """Return a file as a source."""
-    return FileSource(path, mapping=columns, min_value=min_value, batch_size=batch_size)

@@ -7,12 +7,12 @@ import re
 import msgspec
 
 from schemas.errors import EventRefused
-from schemas.events import EVENT_TYPES, Event
+from schemas.events import EVENT_TYPES, MAX_ID_BYTES, Event
 
 MAX_EVENT_BYTES = 1_048_576
 EARLIEST_MS = 631_152_000_000  # 1990-01-01: earlier times are nearly always seconds
 FUTURE_MS = 86_400_000
-_USER_ID = re.compile(rb'"user_id"\s*:\s*"([^"\\]{1,256})"')
+_USER_ID = re.compile(rb'"user_id"\s*:\s*("(?:[^"\\]|\\.){1,1536}")')  # an id may be all escapes
 
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in EVENT_TYPES.items()}
 
@@ -72,4 +72,11 @@ def user_of(payload: bytes) -> str:
     A refused event still moves its user's mark, so that whoever waits for it is answered.
     """
     found = _USER_ID.search(payload[:MAX_EVENT_BYTES])
-    return found.group(1).decode(errors="replace") if found else ""
+    if found is None:
+        return ""
+    quoted = found.group(1).decode(errors="replace")
+    try:
+        user_id = msgspec.json.decode(quoted, type=str)
+    except msgspec.DecodeError:
+        user_id = quoted[1:-1]
+    return user_id if len(user_id) <= MAX_ID_BYTES else ""

@@ -81,7 +81,7 @@ class CsvRows:
                 f"the row has {len(fields)} columns, the header {len(self._layout.names)}",
             )
         if "\0" in text:
-            raise EventRefused("malformed", f"a NUL byte in column {text.index(chr(0)) + 1}")
+            raise EventRefused("malformed", f"a NUL byte at character {text.index(chr(0)) + 1}")
         return fields
 
     def _quoted(self, text: str) -> list[str]:

@@ -89,10 +89,10 @@ def _run(
         showcase = Showcase(client, crowd, show=console.print)
         showcase.warm_up()
         showcase.show_stranger()
-        showcase.show_clicks("jazz")
+        showcase.show_clicks("chess")
         crowd.shift()
         console.print("\n[bold]tastes shift[/], those of the crowd and hers")
-        showcase.show_clicks("gardening")
+        showcase.show_clicks("sailing")
         console.print(f"\nall that took {time.monotonic() - begin_s:.1f} s from the start")
         if seconds is None or seconds > 0:
             _live(local, client, crowd, console, seconds=seconds)

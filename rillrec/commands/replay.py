@@ -24,7 +24,8 @@ from rillrec.options import (
 )
 
 if TYPE_CHECKING:
-    from rillrec.replaying import Replay
+    from flows.sources.file import FileSource
+    from rillrec.replaying import Protocol, Replay
     from schemas.settings import Settings
 
 
@@ -66,28 +67,26 @@ def replay(
     """Predict each event of a file, then learn from it.
 
     Runs the flow's own steps. Reads CSV or JSON lines, plain or gzip. Columns are told by their
-    names (user, item, ts, …) unless --column says otherwise. Reports how often the next item was
+    names (user, item, ts, …) unless --map says otherwise. Reports how often the next item was
     on the slate as it stood just before, for the whole and for each source alone.
 
     \b
     Examples:
       rillrec replay ratings.csv --unit user --min-value 4
       rillrec replay clicks.csv.gz --unit session --repeats allow --json
-      rillrec replay log.jsonl.gz --column user_id=who --column item_id=sku --limit 100000
+      rillrec replay log.jsonl.gz --map user_id=who --map item_id=sku --limit 100000
       rillrec replay clicks.csv.gz --into shop && rillrec serve --model shop
     """
     need_flow_extra("replay")
+    _check_apart(file, dead_letters)
     settings = settings_of(
         config,
         data_dir=data_dir,
         model=into,
         stream={"unit": unit, "repeats": repeats},
     )
-    from flows.dead_letters import DeadLetterFile
     from flows.sources.file import FileSource
-    from rillrec.progress import RowsBar
-    from rillrec.replaying import Protocol, Replay
-    from rillrec.stores import store_of
+    from rillrec.replaying import Protocol
 
     source = FileSource(
         file,
@@ -97,25 +96,60 @@ def replay(
         limit=limit,
     )
     protocol = Protocol(top=top, score_every=score_every, warm_up=warm_up, seed=seed)
+    run, code = _run(source, settings, protocol, keep=into is not None, dead_letters=dead_letters)
+    _print(run.report(), as_json=as_json)
+    _note_refusals(run, file)
+    if into:
+        _tell_how_to_serve(settings, into)
+    if code != OK:
+        raise typer.Exit(code)
+
+
+def _check_apart(file: Path, dead_letters: Path | None) -> None:
+    # A refused row would be appended to the file, be read again, be refused again, without end.
+    if dead_letters and file.exists() and dead_letters.exists() and dead_letters.samefile(file):
+        raise typer.BadParameter(
+            f"{dead_letters} is the file that is replayed: name another",
+            param_hint="--dead-letters",
+        )
+
+
+def _run(
+    source: FileSource,
+    settings: Settings,
+    protocol: Protocol,
+    *,
+    keep: bool,
+    dead_letters: Path | None,
+) -> tuple[Replay, int]:
+    from flows.dead_letters import DeadLetterFile
+    from rillrec.progress import RowsBar
+    from rillrec.replaying import Replay
+    from rillrec.stores import store_of
+
     with ExitStack() as stack:
-        store = stack.enter_context(store_of(settings)) if into else None
+        store = stack.enter_context(store_of(settings)) if keep else None
         letters = stack.enter_context(DeadLetterFile(dead_letters)) if dead_letters else None
         run = Replay(source, settings, store=store, protocol=protocol, dead_letters=letters)
         _note_start(run)
-        with RowsBar(source, run.tally, name=file.name):
+        with RowsBar(source, run.tally, name=source.path.name):
             code = run.run()
-        if into:
+        if keep:
             run.keep_base()
-        _print(run.report(), as_json=as_json)
-        if into:
-            _tell_how_to_serve(settings, into)
-    if code != OK:
-        raise typer.Exit(code)
+    return run, code
 
 
 def _note_start(run: Replay) -> None:
     if run.starts_at:
         typer.echo(f"note: the model knows the rows before {run.starts_at:,}: going on", err=True)
+
+
+def _note_refusals(run: Replay, file: Path) -> None:
+    if run.tally.rejected:
+        typer.echo(
+            f"note: {run.tally.rejected:,} rows were refused: `rillrec validate {file}` tells why",
+            err=True,
+        )
 
 
 def _print(report: dict[str, Any], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from contextlib import suppress
@@ -58,7 +59,6 @@ def serve(
     end_with_parent(parent)
     from rillrec.logs import log_to_stderr
     from rillrec.stores import redis_of
-    from serving.server import ScorerServer, run
 
     settings = settings_of(
         config,
@@ -68,37 +68,42 @@ def serve(
         stream={"unit": unit, "repeats": repeats},
     )
     log_to_stderr()
-    serving = settings.serve
-    metrics_port = _port(settings, "metrics_port") if serving.metrics_port else 0
-    interrupted = []
     with redis_of(settings) as url:
         _note_missing_model(url, settings)
-        server = ScorerServer(
-            url,
-            name=settings.model.name,
-            rules=settings.stream.rules(),
-            host=serving.host,
-            port=serving.port if reuse_port else _port(settings, "port"),
-            metrics_port=metrics_port,
-            reuse_port=reuse_port,
-        )
-
-        def started(server: ScorerServer) -> None:
-            import asyncio
-
-            def interrupt() -> None:
-                interrupted.append(True)
-                os.kill(os.getpid(), signal.SIGTERM)  # which the server ends by, in order
-
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
-            typer.echo(
-                f"the scorer of model {settings.model.name!r} listens on "
-                f"{server.host}:{server.port} (gRPC)"
-            )
-
-        run(server, on_start=started)
+        interrupted = _serve(url, settings, reuse_port=reuse_port)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _serve(url: str, settings: Settings, *, reuse_port: bool) -> bool:
+    """Serve until a signal comes; return whether it was Ctrl-C."""
+    from serving.server import ScorerServer, run
+
+    serving = settings.serve
+    server = ScorerServer(
+        url,
+        name=settings.model.name,
+        rules=settings.stream.rules(),
+        host=serving.host,
+        port=serving.port if reuse_port else _port(settings, "port"),
+        metrics_port=_port(settings, "metrics_port") if serving.metrics_port else 0,
+        reuse_port=reuse_port,
+    )
+    interrupted = []
+
+    def interrupt() -> None:
+        interrupted.append(True)
+        os.kill(os.getpid(), signal.SIGTERM)  # by which the server ends in order
+
+    def started(server: ScorerServer) -> None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupt)
+        typer.echo(
+            f"the scorer of model {settings.model.name!r} listens on {server.host}:{server.port} "
+            "(gRPC)"
+        )
+
+    run(server, on_start=started)
+    return bool(interrupted)
 
 
 def _port(settings: Settings, key: str) -> int:

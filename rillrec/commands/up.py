@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rillrec.options import ConfigFile, DataDir, ModelName, need_flow_extra, settings_of
+from rillrec.options import (
+    ConfigFile,
+    DataDir,
+    ModelName,
+    Repeats,
+    Unit,
+    need_flow_extra,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from rillrec.local import Local
@@ -29,6 +37,8 @@ def up(
             show_default=False,
         ),
     ] = None,
+    unit: Unit = None,
+    repeats: Repeats = None,
 ) -> None:
     """Run Redis, the learner and the scorer on this machine.
 
@@ -47,7 +57,11 @@ def up(
     from rillrec.signals import orderly_end
 
     settings = settings_of(
-        config, data_dir=data_dir, model=model, serve={"host": host, "port": port}
+        config,
+        data_dir=data_dir,
+        model=model,
+        serve={"host": host, "port": port},
+        stream={"unit": unit, "repeats": repeats},
     )
     with (
         orderly_end() as ending,

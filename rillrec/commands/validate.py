@@ -40,7 +40,7 @@ def validate(
     \b
     Examples:
       rillrec validate clicks.csv.gz
-      rillrec validate log.jsonl --column user_id=who
+      rillrec validate log.jsonl --map user_id=who
       rillrec validate clicks.csv --json | jq '.refusals[].reason'
     """
     need_flow_extra("validate")

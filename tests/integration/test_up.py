@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
+import socket
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,89 +14,10 @@ import pytest
 from rillrec.client import Client, Slate
 from rillrec.simulation import Click, Simulation, catalogue_updates, event_of
 from schemas.errors import CallFailed
+from tests.integration.conftest import Start
+from tests.integration.processes import Rillrec, alive, command_of, descendants, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis]
-TIMEOUT_S = 60.0
-
-
-class Rillrec:
-    """A command that runs, what it has printed so far, and whom it has started."""
-
-    def __init__(self, directory: Path, *arguments: str) -> None:
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("RILLREC_")}
-        self.output = directory / "output.txt"
-        with self.output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "rillrec", *arguments],
-                cwd=directory,
-                env=environ | {"HOME": str(directory), "PYTHONUNBUFFERED": "1"},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    @property
-    def text(self) -> str:
-        return self.output.read_text(errors="replace")
-
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Return the first match of a pattern in what it prints."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while not (found := re.search(pattern, self.text)):
-            assert self.process.poll() is None, self.text
-            assert time.monotonic() < deadline, self.text
-            time.sleep(0.05)
-        return found
-
-    def ended(self) -> int:
-        return self.process.wait(TIMEOUT_S)
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the processes below one, by what the kernel says."""
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        children += [int(child) for child in task.read_text().split()]
-    return children + [below for child in children for below in descendants(child)]
-
-
-def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-
-
-def alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-def wait_until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
-    while not what():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Rillrec]]:
-    started: list[Rillrec] = []
-
-    def start(*arguments: str) -> Rillrec:
-        directory = tmp_path / f"run-{len(started)}"
-        directory.mkdir()
-        started.append(Rillrec(directory, *arguments))
-        return started[-1]
-
-    yield start
-    for one in started:
-        for pid in [*descendants(one.process.pid), one.process.pid]:
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
-        one.process.wait()
-
-
-Start = Callable[..., Rillrec]
 
 
 def up(start: Start, *arguments: str) -> tuple[Rillrec, Client, list[int]]:
@@ -229,8 +148,8 @@ def test_the_demo_shows_slates_that_change_and_ends_by_itself(start: Start) -> N
     demo = start("demo")
     assert demo.ended() == 0, demo.text
     assert "sees what trends:" in demo.text
-    assert re.search(r"click on 'Blue Hour': the slate reflects it after \d+ ms", demo.text)
-    for taste in ("jazz", "gardening"):
+    assert re.search(r"click on 'Walnut Board': the slate reflects it after \d+ ms", demo.text)
+    for taste in ("chess", "sailing"):
         found = re.search(rf"(\d) of 8 are new \(\+\), (\d) are of {taste}", demo.text)
         assert found, demo.text
         assert int(found[1]) >= 2
@@ -267,3 +186,18 @@ def test_a_flow_that_is_ended_has_published_all_it_read(start: Start, tmp_path: 
     address = served.wait_for(r"listens on (\S+) \(gRPC\)")[1]
     with Client(address) as client:
         wait_until(lambda: client.model_info().absorbed_events == 401)
+
+
+def test_the_doctor_finds_all_well_while_it_runs(start: Start, tmp_path: Path) -> None:
+    config = tmp_path / "rillrec.toml"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config.write_text(f'[store]\ndata_dir = "{tmp_path / "data"}"\n[serve]\nport = {port}\n')
+    _, client, _ = up(start, "--config", str(config))
+    with client:
+        teach(client)
+    doctor = start("doctor", "--config", str(config))
+    assert doctor.ended() == 0
+    for line in ("model", "event log", "dead letters", "flow", "scorer"):
+        assert re.search(rf"^ok +{line} ", doctor.text, re.MULTILINE), doctor.text

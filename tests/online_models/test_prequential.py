@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from online_models.items import ItemTable
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
+from online_models.recommender import Ranking
+from online_models.sessions import absorb
 from online_models.state import ModelState
-from tests.builders import SMALL, Stream, chains, contents, learn, random_stream
+from schemas.events import Interaction
+from schemas.examples import Example
+from schemas.user_state import StreamRules, UserState
+from tests.builders import SMALL, START_MS, Stream, chains, contents, learn, random_stream
+
+DAY_MS = 86_400_000
 
 
 def evaluate(stream: Stream, **options: object) -> tuple[Evaluator, dict[str, object]]:
@@ -91,6 +99,14 @@ def test_every_nth_unit_is_scored_by_order_of_first_appearance() -> None:
     assert evaluate(stream, score_every=4)[1]["scored"] == 2 + 1
 
 
+def test_a_unit_that_is_opened_twice_out_of_order_has_one_number() -> None:
+    stream = Stream()
+    for unit in ["s0", "s0", "s1", "s1", "s2", "s2", "s2"]:
+        stream.add(unit, "a")
+    stream.examples[1] = msgspec.structs.replace(stream.examples[1], opens_unit=True)
+    assert evaluate(stream, score_every=2)[1]["scored"] == 2, "those of s2"
+
+
 @pytest.mark.parametrize("unit", ["session", "user"])
 def test_scoring_less_changes_what_is_reported_but_not_what_is_learnt(unit: str) -> None:
     stream = Stream(examples=random_stream(400, items=80))
@@ -110,6 +126,66 @@ def test_sampled_lists_are_learnt_alike_whoever_watches() -> None:
     wanted = contents(learn(stream.examples, **sampled).state)
     watched = learn(stream.examples, observer=Evaluator(ItemTable(), unit="user"), **sampled)
     assert contents(watched.state) == wanted
+
+
+class LastLook:
+    """Keeps the ranking of the last of so many examples."""
+
+    def __init__(self, examples: int) -> None:
+        self.left, self.seen = examples, (np.empty(0), np.empty(0), np.empty(0))
+
+    def wants(self, example: Example) -> bool:
+        self.left -= 1
+        return self.left == 0
+
+    def observe(self, example: Example, ranking: Ranking) -> None:
+        self.seen = (ranking.candidates.rows, ranking.top(20), ranking.features.copy())
+
+
+@pytest.mark.parametrize("unit", ["session", "user"])
+@pytest.mark.parametrize("user_id", ["u1", "somebody new"])
+@pytest.mark.parametrize("later_ms", [1, 60_000, 30 * 60_000, 40 * DAY_MS])
+def test_nothing_of_an_event_reaches_the_slate_that_predicts_it(
+    unit: str, user_id: str, later_ms: int
+) -> None:
+    rng = np.random.default_rng(1)
+    rules = StreamRules(unit=unit)
+    events = [
+        Interaction(
+            event_id=f"e{n}",
+            user_id=user_id if n == 299 else f"u{rng.integers(9)}",
+            item_id=f"i{rng.integers(30)}",
+            kind="click",
+            time_ms=START_MS + n * 60_000,
+            session_id="one that goes on",
+            context={"hour": n},
+        )
+        for n in range(300)
+    ]
+    other = msgspec.structs.replace(
+        events[-1],
+        time_ms=events[-1].time_ms + later_ms,
+        item_id="another",
+        context={"hour": "odd"},
+        value=9.0,
+    )
+    looks = []
+    for stream in (events, [*events[:-1], other]):
+        states: dict[str, UserState | None] = {}
+        examples = []
+        for n, event in enumerate(stream):
+            absorbed = absorb(
+                states.get(event.user_id), event, rules,
+                topic="t", partition=0, offset=n, contained=False,
+            )  # fmt: skip
+            states[event.user_id] = absorbed.state
+            assert absorbed.example is not None
+            examples.append(absorbed.example)
+        looks.append(LastLook(len(examples)))
+        learn(examples, observer=looks[-1])
+    for one, two in zip(looks[0].seen, looks[1].seen, strict=True):
+        assert len(one)
+        np.testing.assert_array_equal(one, two)
 
 
 def test_coverage_is_the_share_of_known_items_that_were_shown() -> None:

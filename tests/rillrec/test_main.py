@@ -71,9 +71,9 @@ def test_a_wrong_command_line_ends_with_2(run: Run, arguments: list[str], said: 
 def test_a_mapping_of_columns_that_is_none_ends_with_2(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("user,item,ts\n")
-    ran = run("validate", file, "--column", "user")
+    ran = run("validate", file, "--map", "user")
     assert ran.code == 2
-    assert "'user' is not of the form FIELD=NAME, such as user_id=who" in ran.err
+    assert "'user' is not of the form FIELD=COLUMN, such as user_id=who" in ran.err
 
 
 def test_wrong_settings_end_with_3_and_one_line(run: Run, tmp_path: Path) -> None:
@@ -125,3 +125,19 @@ def test_schema_prints_one_schema(run: Run, event_type: str) -> None:
 
 def test_schema_prints_all_schemas(run: Run) -> None:
     assert set(json.loads(run("schema").out)) == {"interaction", "impression", "item", "forget"}
+
+
+def test_scorer_client_and_doctor_need_neither_torch_nor_bytewax(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "for name in ('torch', 'bytewax', 'numba', 'river'): sys.modules[name] = None\n"
+        "import rillrec.client, serving.server\n"
+        "from rillrec.__main__ import main\n"
+        f"sys.argv = ['rillrec', 'doctor', '--data-dir', {str(tmp_path)!r}]\n"
+        "main()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "warn  packages          without bytewax and torch this machine can serve" in ran.stdout

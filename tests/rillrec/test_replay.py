@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from flows.sources.file import FileSource
+from rillrec.replaying import Protocol, Replay
 from rillrec.stores import store_of
+from schemas.errors import StoreError
 from schemas.settings import ModelSettings, Settings, StoreSettings
+from serving.store import MemoryStore
 from tests.rillrec.conftest import Run
 from tests.rillrec.streams import write_csv, write_json_lines
 
@@ -115,7 +119,7 @@ def test_only_so_many_rows_are_read(run: Run, tmp_path: Path) -> None:
 def test_columns_may_be_said_outright(run: Run, tmp_path: Path) -> None:
     plain = report(run, write_csv(tmp_path / "a.csv"))
     odd = write_csv(tmp_path / "a2.csv", header="moment,who,what")
-    columns = ("--column", "time_s=moment", "--column", "user_id=who", "--column", "item_id=what")
+    columns = ("--map", "time_s=moment", "--map", "user_id=who", "--map", "item_id=what")
     assert untimed(report(run, odd, *columns)) == untimed(plain)
 
 
@@ -124,13 +128,44 @@ def test_refused_rows_go_to_the_dead_letters(run: Run, tmp_path: Path) -> None:
     with file.open("a") as rows:
         rows.write("yesterday,u,i\n1700000000,,i\n")
     dead = tmp_path / "dead.jsonl"
-    figures = report(run, file, "--dead-letters", dead)
+    ran = run("replay", file, "--dead-letters", dead, "--json")
+    figures = json.loads(ran.out)
+    assert f"note: 2 rows were refused: `rillrec validate {file}` tells why\n" in ran.err
     assert (figures["events"], figures["rejected"]) == (50, 2)
     letters = [json.loads(line) for line in dead.read_text().splitlines()]
     assert {letter["offset"]: letter["text"] for letter in letters} == {
         50: "yesterday,u,i",
         51: "1700000000,,i",
     }
+
+
+def test_dead_letters_are_not_written_into_the_file_that_is_read(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", 50)
+    before = file.read_bytes()
+    same = tmp_path / "same.csv"
+    same.symlink_to(file)
+    ran = run("replay", file, "--dead-letters", same)
+    assert ran.code == 2
+    assert "is the file that is replayed: name another" in ran.err
+    assert file.read_bytes() == before
+
+
+def test_a_model_that_somebody_learns_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.lease.TTL_MS", 20)
+    store = MemoryStore()
+    assert store.acquire("flow 1 on another machine", 60_000)
+    source = FileSource(write_csv(tmp_path / "a.csv", 50))
+    with pytest.raises(StoreError, match="flow 1 on another machine learns this model already"):
+        Replay(source, Settings(), store=store, protocol=Protocol())
+
+
+def test_a_replay_lets_go_of_the_model_at_its_end(tmp_path: Path) -> None:
+    store = MemoryStore()
+    source = FileSource(write_csv(tmp_path / "a.csv", 50))
+    Replay(source, Settings(), store=store, protocol=Protocol()).run()
+    assert store.lease_owner() is None
 
 
 def test_people_get_a_table(run: Run, tmp_path: Path) -> None:

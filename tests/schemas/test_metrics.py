@@ -1,6 +1,7 @@
 """The table of metrics keeps its own rules."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,11 @@ def test_every_declared_metric_is_in_the_table_once() -> None:
     declared = [value for value in vars(metrics).values() if isinstance(value, Metric)]
     assert sorted(METRICS, key=lambda m: m.name) == sorted(declared, key=lambda m: m.name)
     assert len({metric.name for metric in METRICS}) == len(METRICS)
+
+
+def test_every_declared_metric_is_exposed_by_the_flow_or_the_scorer() -> None:
+    root = Path(__file__).parents[2]
+    sources = [*root.glob("flows/**/*.py"), *root.glob("serving/**/*.py")]
+    code = "\n".join(source.read_text() for source in sources)
+    names = [name for name, value in vars(metrics).items() if isinstance(value, Metric)]
+    assert [name for name in names if not re.search(rf"metrics\.{name}\b", code)] == []

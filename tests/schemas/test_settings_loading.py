@@ -18,7 +18,8 @@ from schemas.settings import (
     StoreSettings,
     StreamSettings,
 )
-from schemas.settings_loading import environ_of, load_settings
+from schemas.settings_environ import environ_of
+from schemas.settings_loading import load_settings
 
 
 @pytest.fixture
@@ -123,6 +124,7 @@ def test_a_table_that_is_no_table_is_refused() -> None:
             "[flow]\nbatch_size = 0",
             "flow.batch_size is 0: it must be greater than or equal to 1",
         ),
+        ("[serve]\nhost = ''", "serve.host is '': it must have at least 1 character"),
         ("[stream]\nunit = 'page'", "stream.unit is 'page': it must be 'session' or 'user'"),
         (
             "[stream.kind_weights]\nclick = -1",
