@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +12,9 @@ from schemas.settings import Settings
 from serving.store.embedded import EmbeddedRedis
 from serving.store.redis import RedisStore
 from serving.store.wire import Wire
+
+
+_log = logging.getLogger(__name__)
 
 
 def store_at(url: str, settings: Settings) -> RedisStore:
@@ -67,6 +72,24 @@ class RedisAt:
         if self.embedded is not None:
             self.embedded.stop()
 
+    def stop_when_unused(self, *, pause_s: float = 0.5) -> None:
+        """End the server if it was started here, once no other process is connected to it.
+
+        Ctrl-C does not wait for the others: they are told by their own store that it is gone.
+        """
+        try:
+            told = False
+            while self._is_ours and clients_of(self.url):
+                if not told:
+                    _log.warning(
+                        "other processes use the Redis that was started here: it is kept until "
+                        "they have ended; Ctrl-C ends it now"
+                    )
+                told = True
+                time.sleep(pause_s)
+        finally:
+            self.stop()
+
 
 @contextmanager
 def redis_of(settings: Settings) -> Iterator[str]:
@@ -76,7 +99,7 @@ def redis_of(settings: Settings) -> Iterator[str]:
     try:
         yield redis.url
     finally:
-        redis.stop()
+        redis.stop_when_unused()
 
 
 @contextmanager
@@ -95,6 +118,18 @@ def store_of(settings: Settings) -> Iterator[RedisStore]:
             yield store
         finally:
             store.close()
+
+
+def clients_of(url: str) -> int:
+    """Return how many clients a Redis has besides the one who asks; none where it is away."""
+    wire = Wire(url, timeout_s=1.0)
+    try:
+        clients: bytes = wire.call("CLIENT", "LIST", "TYPE", "normal")
+        return len(clients.splitlines()) - 1
+    except StoreUnavailable:
+        return 0
+    finally:
+        wire.close()
 
 
 def answers(url: str) -> bool:

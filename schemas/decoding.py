@@ -14,6 +14,7 @@ EARLIEST_MS = 631_152_000_000  # 1990-01-01: earlier times are nearly always sec
 FUTURE_MS = 86_400_000
 _USER_ID = re.compile(rb'"user_id"\s*:\s*("(?:[^"\\]|\\.){1,1536}")')  # an id may be all escapes
 
+_MISSING = re.compile(r"missing required field `([^`]+)`$")
 _DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in EVENT_TYPES.items()}
 
 
@@ -44,11 +45,23 @@ def decode(event_type: str, payload: bytes, *, now_ms: int) -> Event:
     try:
         event = decoder.decode(payload)
     except msgspec.ValidationError as error:
-        raise EventRefused("field", str(error)) from None
+        raise EventRefused("field", with_path(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventRefused("malformed", f"not valid JSON: {error}") from None
     check_time(event.time_ms, now_ms=now_ms)
     return event
+
+
+def with_path(complaint: str) -> str:
+    """Return a complaint of msgspec with the field's path, which it leaves out at the root.
+
+    Examples
+    --------
+    >>> with_path("Object missing required field `kind`")
+    'Object missing required field `kind` - at `$.kind`'
+    """
+    missing = _MISSING.search(complaint)
+    return f"{complaint} - at `$.{missing[1]}`" if missing else complaint
 
 
 def check_time(time_ms: int | None, *, now_ms: int) -> None:

@@ -21,8 +21,11 @@ class Query(Struct, frozen=True, gc=False):
     time_ms
         The time of the unit's previous event when learning (a page asks when it opens), the
         request's own when serving; ``None`` where the unit has no event yet: the stream's clock.
+        Decides which session asks; the models judge by the stream's clock, that of the newest event
+        they have absorbed.
     context
-        Low-cardinality fields of the unit's previous event, or of the request.
+        Low-cardinality fields of the unit's previous event, or of the request. No model reads them
+        yet.
     """
 
     user_id: str

@@ -56,3 +56,18 @@ def lower(one: Marks, other: Marks) -> Marks:
         for topic, parts in one.items()
         if topic in other
     }
+
+
+def higher(one: Marks, other: Marks) -> Marks:
+    """Return, for every source that either knows, the higher mark.
+
+    Examples
+    --------
+    >>> higher({"events": {0: 3}}, {"events": {0: 2, 1: 5}})
+    {'events': {0: 3, 1: 5}}
+    """
+    marks = {topic: dict(parts) for topic, parts in one.items()}
+    for topic, parts in other.items():
+        for partition, until in parts.items():
+            advance(marks, topic, partition, until)
+    return marks

@@ -259,10 +259,12 @@ class Tracked(_message.Message):
     def __init__(self, position: _Optional[str] = ..., refused: _Optional[str] = ...) -> None: ...
 
 class TrackResponse(_message.Message):
-    __slots__ = ("tracked",)
+    __slots__ = ("tracked", "model_positions")
     TRACKED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_POSITIONS_FIELD_NUMBER: _ClassVar[int]
     tracked: _containers.RepeatedCompositeFieldContainer[Tracked]
-    def __init__(self, tracked: _Optional[_Iterable[_Union[Tracked, _Mapping]]] = ...) -> None: ...
+    model_positions: _containers.RepeatedCompositeFieldContainer[SourcePosition]
+    def __init__(self, tracked: _Optional[_Iterable[_Union[Tracked, _Mapping]]] = ..., model_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ...) -> None: ...
 
 class ForgetRequest(_message.Message):
     __slots__ = ("user_id",)
@@ -271,10 +273,12 @@ class ForgetRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ...) -> None: ...
 
 class ForgetResponse(_message.Message):
-    __slots__ = ("position",)
+    __slots__ = ("position", "model_positions")
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_POSITIONS_FIELD_NUMBER: _ClassVar[int]
     position: str
-    def __init__(self, position: _Optional[str] = ...) -> None: ...
+    model_positions: _containers.RepeatedCompositeFieldContainer[SourcePosition]
+    def __init__(self, position: _Optional[str] = ..., model_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ...) -> None: ...
 
 class GetModelInfoRequest(_message.Message):
     __slots__ = ()

@@ -79,11 +79,15 @@ class ScorerServer:
         self._log_store = RedisStore(url, name=name)
         self._users_store = AsyncRedisStore(url, name=name, timeout_s=_READ_TIMEOUT_S)
         self._events_store = AsyncRedisStore(url, name=name, timeout_s=_WRITE_TIMEOUT_S)
-        self._users = Users(self._users_store, on_wait=self.telemetry.waited)
         self.follower = Follower(
             Replica(self._log_store, serve_only=True),
             stale_after_s=stale_after_s,
             on_apply=self.telemetry.applied,
+        )
+        self._users = Users(
+            self._users_store,
+            on_wait=self.telemetry.waited,
+            low_marks=lambda: self.follower.replica.state.progress.marks,
         )
         self._scorer = Scorer(
             name=name,

@@ -127,7 +127,8 @@ class Scorer(ScorerServicer):
             tracked=[
                 pb.Tracked(position=position.token(), refused=refused)
                 for position, refused in zip(positions, refusals, strict=True)
-            ]
+            ],
+            model_positions=self._model_positions(),
         )
 
     async def Forget(  # noqa: N802
@@ -138,7 +139,7 @@ class Scorer(ScorerServicer):
         wish = tracking.forget(user_id, now_ms=self._now_ms())
         [position] = await self._events.append_events([wish])
         self._telemetry.tracked("forget", refused=False)
-        return pb.ForgetResponse(position=position.token())
+        return pb.ForgetResponse(position=position.token(), model_positions=self._model_positions())
 
     async def GetModelInfo(  # noqa: N802
         self, request: pb.GetModelInfoRequest, context: Context

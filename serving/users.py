@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from schemas.errors import StoreError, StoreUnavailable
-from schemas.positions import Marks, Position
+from schemas.positions import Marks, Position, higher
 from schemas.user_state import UserState
 from serving.store.aio import AsyncRedisStore
 from serving.waiting import read_after
@@ -43,6 +43,10 @@ class Users:
         Longer rests spare a struggling store; shorter ones find it again sooner.
     on_wait
         Told the seconds that a request waited for an event, and whether it was absorbed.
+    low_marks
+        What the model has absorbed. All below was stored before, for whatever user: so an event
+        that moved no mark of this user's shard, an item's or one without a usable user, is known
+        to be absorbed too.
     """
 
     def __init__(
@@ -52,8 +56,9 @@ class Users:
         rest_s: float = 0.25,
         on_wait: Callable[[float, bool], None] = lambda _seconds, _absorbed: None,
         clock_s: Callable[[], float] = time.monotonic,
+        low_marks: Callable[[], Marks] = dict,
     ) -> None:
-        self._store = store
+        self._store, self._low_marks = store, low_marks
         self._rest_s = rest_s
         self._on_wait = on_wait
         self._clock_s = clock_s
@@ -71,7 +76,7 @@ class Users:
             return _NOBODY
         try:
             if after is None:
-                known = Known(*await self._store.read_user(user_id))
+                known = Known(*await self._read(user_id))
             else:
                 known = await self._read_after(user_id, after, patience_s)
         except StoreUnavailable as error:
@@ -103,13 +108,16 @@ class Users:
             self._search.cancel()
             await asyncio.wait([self._search])
 
+    async def _read(self, user_id: str) -> tuple[UserState | None, Marks]:
+        low = self._low_marks()  # before the user is read: what is below them will be in the state
+        state, marks = await self._store.read_user(user_id)
+        return state, higher(marks, low)
+
     async def _read_after(self, user_id: str, after: Position, patience_s: float) -> Known:
         started_s = self._clock_s()
         absorbed = False
         try:
-            found = await read_after(
-                lambda: self._store.read_user(user_id), after, patience_s=patience_s
-            )
+            found = await read_after(lambda: self._read(user_id), after, patience_s=patience_s)
             absorbed = True
             return Known(*found)
         finally:

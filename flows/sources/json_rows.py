@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from flows.batches import Happening, Record, Refused
-from schemas.decoding import check_time, decode, user_of
+from schemas.decoding import check_time, decode, user_of, with_path
 from schemas.errors import EventRefused
 from schemas.events import Interaction
 
@@ -51,6 +51,10 @@ class JsonRows:
         self._in_seconds = "time_s" in columns
         self._rows = msgspec.json.Decoder(_row_type(columns, default_kind))
         self._typed = msgspec.json.Decoder(_Typed)
+        value = [("value", float | None, None)]
+        self._values: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            msgspec.defstruct("Value", value, rename={"value": columns.get("value", "value")})
+        )
 
     def __call__(self, records: Sequence[Record], *, now_ms: int) -> tuple[list[Happening], int]:
         happenings: list[Happening] = []
@@ -69,15 +73,25 @@ class JsonRows:
                     continue
                 if not payload.strip():
                     continue
-                row = _read(self._rows.decode, payload)
-                if row.value is not None and row.value < self._least:
+                if self._is_filtered(payload):
                     filtered += 1
                     continue
+                row = _read(self._rows.decode, payload)
                 happenings.append((offset, self._interaction(row, offset, now_ms), line))
             except EventRefused as error:
                 refused = Refused(error.reason, error.message, kind[:64], user_of(payload))
                 happenings.append((offset, refused, line))
         return happenings, filtered
+
+    def _is_filtered(self, payload: bytes) -> bool:
+        """Return whether the value is too low, whatever else may be wrong with the row."""
+        if self._least == -math.inf:
+            return False
+        try:
+            value = self._values.decode(payload).value
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False  # the row is refused for that
+        return value is not None and value < self._least
 
     def _interaction(self, row: Any, offset: int, now_ms: int) -> Interaction:
         time_ms = round(row.time_s * 1_000) if self._in_seconds else row.time_ms
@@ -121,6 +135,6 @@ def _read(read: Callable[[bytes], Any], payload: bytes) -> Any:
     try:
         return read(payload)
     except msgspec.ValidationError as error:
-        raise EventRefused("field", str(error)) from None
+        raise EventRefused("field", with_path(str(error))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EventRefused("malformed", f"not valid JSON: {error}") from None

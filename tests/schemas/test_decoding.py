@@ -51,7 +51,7 @@ def test_unknown_fields_are_ignored() -> None:
 @pytest.mark.parametrize("field", CLICK)
 def test_a_missing_field_is_named(field: str) -> None:
     said = refusal({name: value for name, value in CLICK.items() if name != field})
-    assert said == ("field", f"Object missing required field `{field}`")
+    assert said == ("field", f"Object missing required field `{field}` - at `$.{field}`")
 
 
 @pytest.mark.parametrize(

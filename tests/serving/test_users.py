@@ -31,6 +31,19 @@ def write(server: EmbeddedRedis) -> None:
     store.close()
 
 
+async def test_event_below_the_low_mark_is_absorbed_whatever_its_shard(
+    own_redis: EmbeddedRedis,
+) -> None:
+    write(own_redis)
+    store = AsyncRedisStore(own_redis.url, name="test")
+    users = Users(store, low_marks=lambda: {"events": {0: 20}})
+    known = await users.read("ann", after=Position("events", 0, 19), patience_s=0.0)
+    assert known == Known(user("ann"), {"events": {0: 20}})
+    with pytest.raises(NotYetAbsorbed):
+        await users.read("ann", after=Position("events", 0, 20), patience_s=0.0)
+    await store.close()
+
+
 async def test_user_is_known_with_marks(own_redis: EmbeddedRedis) -> None:
     write(own_redis)
     store = AsyncRedisStore(own_redis.url, name="test")

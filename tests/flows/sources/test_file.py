@@ -171,8 +171,9 @@ def test_rows_below_the_least_value_are_filtered_before_all_else(tmp_path: Path)
     happenings, filtered = read(FileSource(path, min_value=4))
     assert ([offset for offset, _ in happenings], filtered) == ([1, 2, 3], 2)
     lines = b"\n".join(payload(interaction(n, value=v)) for n, v in enumerate((3, 4, None, 0)))
+    lines += b'\n{"value": 1, "user_id": 7}\n{"value": 5, "user_id": 7}\n{"value": 1'
     happenings, filtered = read(FileSource(written(tmp_path, lines, "a.jsonl"), min_value=4))
-    assert ([offset for offset, _ in happenings], filtered) == ([1, 2], 2)
+    assert ([offset for offset, _ in happenings], filtered) == ([1, 2, 5, 6], 3)
 
 
 def test_blank_lines_are_nothing(tmp_path: Path) -> None:
