@@ -15,6 +15,7 @@ from online_models.learner import Learner
 from online_models.recommender import Recommender
 from online_models.state import ModelState
 from online_models.threads import compute_on_one_thread
+from schemas.errors import SettingsError
 from schemas.examples import Example, Query
 from schemas.model_config import ModelConfig
 from schemas.model_log import Publish, is_base
@@ -32,6 +33,8 @@ def learner_of(
     ------
     ModelLogBroken
         The log lacks entries that no base makes up for.
+    SettingsError
+        The model has read its stream in another way.
     StoreUnavailable, StoreError
         As the store does.
     """
@@ -41,6 +44,8 @@ def learner_of(
     replica = Replica(store, config=config)
     while replica.refresh():
         pass
+    if config is not None:
+        check_reading(config, replica.state)
     _warm_up(replica.state.config)
     return Learner(
         replica.state,
@@ -48,6 +53,23 @@ def learner_of(
         publish_interval_ms=publish_interval_ms,
         background=True,
     )
+
+
+def check_reading(config: ModelConfig, state: ModelState) -> None:
+    """Refuse to go on with a model that read its stream in another way.
+
+    Raises
+    ------
+    SettingsError
+        Unit or repeats differ from those that the model has learnt with.
+    """
+    learnt = state.config
+    if state.progress.version and not learnt.reads_like(config):
+        raise SettingsError(
+            f"the model has learnt with stream.unit = {learnt.unit!r} and stream.repeats = "
+            f"{learnt.repeats!r}, the settings say {config.unit!r} and {config.repeats!r}: say the "
+            "same (--unit, --repeats), or choose another model name"
+        )
 
 
 def _warm_up(config: ModelConfig) -> None:

@@ -115,7 +115,7 @@ def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
         partial(
             learner_of,
             store,
-            config=model.config(),
+            config=settings.shapes(),
             publish_interval_ms=flow.publish_interval_ms,
         ),
         rules=settings.stream.rules(),

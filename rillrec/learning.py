@@ -36,7 +36,7 @@ def learn_from_log(settings: Settings, store: RedisStore) -> int:
         partial(
             learner_of,
             store,
-            config=settings.model.config(),
+            config=settings.shapes(),
             publish_interval_ms=flow.publish_interval_ms,
         ),
         rules=settings.stream.rules(),

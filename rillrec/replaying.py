@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from flows.dead_letters import DeadLetterFile
+from flows.learn import check_reading
 from flows.lease import Lease, this_process
 from flows.recommend import build_flow, wall_ms
 from flows.sources.file import FileSource
@@ -66,10 +67,11 @@ class Replay:
         if store is not None:
             self._lease = Lease(store, owner=this_process(), now_ms=wall_ms)
             self._lease.hold()  # before the model is read: nobody else may go on with it
-        config = structs.replace(settings.model.config(), seed=protocol.seed)
+        config = structs.replace(settings.shapes(), seed=protocol.seed)
         replica = Replica(self._store, config=config)
         while replica.refresh():
             pass
+        check_reading(config, replica.state)
         self.starts_at = _row_reached(replica, source)
         self.evaluator = Evaluator(
             replica.state.items,

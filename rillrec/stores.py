@@ -13,7 +13,6 @@ from serving.store.embedded import EmbeddedRedis
 from serving.store.redis import RedisStore
 from serving.store.wire import Wire
 
-
 _log = logging.getLogger(__name__)
 
 

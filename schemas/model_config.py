@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from schemas.user_state import StreamRules
 
 MINUTE_MS = 60_000.0
 HOUR_MS = 60 * MINUTE_MS
@@ -25,6 +27,9 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
+    unit, repeats
+        How the stream was read that it learnt from (see ``StreamRules``): read in another way, it
+        would answer another question than it was trained for.
     dimensions
         Of the embeddings. More fits finer tastes, and costs time and memory in proportion.
     neighbours
@@ -43,6 +48,8 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
         Items up to which the index searches exactly; beyond, it takes a graph.
     """
 
+    unit: str = "session"
+    repeats: str = ""
     dimensions: int = 64
     neighbours: int = 128
     rule_half_lives_ms: tuple[float, ...] = (HOUR_MS, 12 * HOUR_MS, 10 * DAY_MS, math.inf)
@@ -66,6 +73,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
         for name in SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
+        StreamRules(unit=self.unit, repeats=self.repeats)
         if self.encoder_window > self.learning_window:
             raise ValueError(
                 f"encoder_window is {self.encoder_window}, "
@@ -78,3 +86,12 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
             )
         if self.capacity < 256:
             raise ValueError(f"capacity is {self.capacity}, it must be at least 256")
+
+    def reading(self, rules: StreamRules) -> StreamRules:
+        """Return rules with the model's own unit and repeats in place of theirs."""
+        return structs.replace(rules, unit=self.unit, repeats=self.repeats)
+
+    def reads_like(self, other: ModelConfig) -> bool:
+        """Return whether both learn the next item of the same unit, with repeats or without."""
+        one, two = self.reading(StreamRules()), other.reading(StreamRules())
+        return (one.unit, one.excludes) == (two.unit, two.excludes)

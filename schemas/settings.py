@@ -28,9 +28,10 @@ Hyper = bool | int | float | str | list[float]
 
 def _model_config(hyper: dict[str, Hyper]) -> dict[str, Hyper]:
     """Refuse what ``ModelConfig`` does not know or allow."""
+    names = [name for name in ModelConfig.__struct_fields__ if name not in ("unit", "repeats")]
     for name in hyper:
-        if name not in ModelConfig.__struct_fields__:
-            close = get_close_matches(name, ModelConfig.__struct_fields__, n=1, cutoff=0.0)
+        if name not in names:
+            close = get_close_matches(name, names, n=1, cutoff=0.0)
             raise ValueError(f"no hyper-parameter is called {name!r}; did you mean {close[0]!r}?")
     msgspec.convert(hyper, ModelConfig)
     return hyper
@@ -237,6 +238,12 @@ class Settings(BaseSettings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     flow: FlowSettings = Field(default_factory=FlowSettings)
+
+    def shapes(self) -> ModelConfig:
+        """Return what fixes a new model: the hyper-parameters, and how the stream is read."""
+        return msgspec.structs.replace(
+            self.model.config(), unit=self.stream.unit, repeats=self.stream.repeats
+        )
 
     @classmethod
     def settings_customise_sources(

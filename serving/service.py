@@ -41,7 +41,7 @@ class Scorer(ScorerServicer):
     name
         The model's, for those who ask what is served.
     rules
-        How the stream is read, the same as in the flow.
+        How the stream is read, the same as in the flow. Unit and repeats are the model's own.
     events
         Where the event log is.
     """
@@ -158,11 +158,17 @@ class Scorer(ScorerServicer):
             age_s=self._follower.age_s,
             model_positions=self._model_positions(),
             settings={
-                "excludes": str(self._rules.excludes),
+                "excludes": str(self._reading.excludes),
                 **_settings(self._rules),
                 **_settings(state.config),
             },
         )
+
+    @property
+    def _reading(self) -> StreamRules:
+        """The rules, with unit and repeats as the model has learnt them, once there is one."""
+        replica = self._follower.replica
+        return replica.state.config.reading(self._rules) if replica.version else self._rules
 
     async def _asked(
         self, request: pb.RecommendRequest | pb.ScoreRequest, context: Context
@@ -181,7 +187,7 @@ class Scorer(ScorerServicer):
         known = await self._users.read(user_id, after=after, patience_s=patience)
         query = query_of(
             known.state,
-            self._rules,
+            self._reading,
             user_id=user_id,
             time_ms=time_ms,
             context=fields,

@@ -100,7 +100,7 @@ def replay(
     _print(run.report(), as_json=as_json)
     _note_refusals(run, file)
     if into:
-        _tell_how_to_serve(settings, into)
+        _tell_how_to_serve(into)
     if code != OK:
         raise typer.Exit(code)
 
@@ -165,11 +165,5 @@ def _print(report: dict[str, Any], *, as_json: bool) -> None:
     print_report(report, Console(highlight=False))
 
 
-def _tell_how_to_serve(settings: Settings, name: str) -> None:
-    stream = settings.stream
-    said = "".join(
-        f" --{key} {value}"
-        for key, value in (("unit", stream.unit), ("repeats", stream.repeats))
-        if key in stream.model_fields_set
-    )
-    typer.echo(f"serve it: rillrec serve --model {name}{said}", err=True)
+def _tell_how_to_serve(name: str) -> None:
+    typer.echo(f"serve it: rillrec serve --model {name}", err=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rillrec.exits import INTERRUPTED
-from rillrec.options import ConfigFile, DataDir, ModelName, Parent, Repeats, Unit, settings_of
+from rillrec.options import ConfigFile, DataDir, ModelName, Parent, settings_of
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
@@ -36,8 +36,6 @@ def serve(
     reuse_port: Annotated[
         bool, typer.Option("--reuse-port", help="Let several scorers share the port.")
     ] = False,
-    unit: Unit = None,
-    repeats: Repeats = None,
     parent: Parent = None,
 ) -> None:
     """Serve a model over gRPC.
@@ -65,7 +63,6 @@ def serve(
         data_dir=data_dir,
         model=model,
         serve={"host": host, "port": port},
-        stream={"unit": unit, "repeats": repeats},
     )
     log_to_stderr()
     with redis_of(settings) as url:

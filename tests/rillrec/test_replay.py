@@ -178,13 +178,22 @@ def test_people_get_a_table(run: Run, tmp_path: Path) -> None:
 def test_a_stored_model_is_known_again_and_not_learnt_twice(run: Run, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "a.csv")
     first = run("replay", file, "--limit", "150", "--into", "shop", "--unit", "user", "--json")
-    assert "serve it: rillrec serve --model shop --unit user\n" in first.err
+    assert "serve it: rillrec serve --model shop\n" in first.err
     assert json.loads(first.out)["events"] == 150
     second = run("replay", file, "--into", "shop", "--unit", "user", "--json")
     assert "note: the model knows the rows before 150: going on\n" in second.err
     assert json.loads(second.out)["events"] == 50
     third = report(run, file, "--into", "shop", "--unit", "user")
     assert third["events"] == 0
+
+
+def test_a_model_goes_on_only_as_it_has_learnt(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", 50)
+    run("replay", file, "--into", "shop", "--unit", "user")
+    ran = run("replay", file, "--into", "shop")
+    assert ran.code == 3
+    assert "the model has learnt with stream.unit = 'user'" in ran.err
+    assert "say the same (--unit, --repeats), or choose another model name" in ran.err
 
 
 def test_a_model_of_something_else_is_not_written_over(run: Run, tmp_path: Path) -> None:
