@@ -16,7 +16,8 @@ from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
 from rillrec.engine import run_flow
-from schemas.errors import StoreError
+from rillrec.exits import UNAVAILABLE
+from schemas.errors import SourceError, StoreError
 from schemas.settings import Settings
 from serving.replica import Replica
 from serving.store import MemoryStore, Store
@@ -97,12 +98,19 @@ class Replay:
             micro_batch_wait_ms=None,
         )
         self.seconds = 0.0
+        self.failure: SourceError | None = None
 
     def run(self) -> int:
-        """Run to the end of the file, or until a signal; return the exit code."""
+        """Run to the end of the file, or until a signal; return the exit code.
+
+        A file that breaks off is a ``failure`` to tell once what came before has been reported.
+        """
         started_s = time.perf_counter()
         try:
             return run_flow(self._flow, self.source)
+        except SourceError as error:
+            self.failure = error
+            return UNAVAILABLE
         finally:
             self.seconds = time.perf_counter() - started_s
             if self._lease is not None:

@@ -101,6 +101,8 @@ def replay(
     _note_refusals(run, file)
     if into:
         _tell_how_to_serve(into)
+    if run.failure is not None:
+        raise run.failure
     if code != OK:
         raise typer.Exit(code)
 

@@ -204,10 +204,13 @@ def test_a_model_of_something_else_is_not_written_over(run: Run, tmp_path: Path)
     assert ran.err.endswith(": choose another name for --into\n")
 
 
-def test_a_file_that_breaks_off_ends_with_4(run: Run, tmp_path: Path) -> None:
+def test_a_file_that_breaks_off_is_reported_up_to_there_and_ends_with_4(
+    run: Run, tmp_path: Path
+) -> None:
     file = write_csv(tmp_path / "a.csv.gz")
     file.write_bytes(file.read_bytes()[:-200])
-    ran = run("replay", file)
+    ran = run("replay", file, "--json")
     assert ran.code == 4
     assert ran.err.startswith(f"error: {file} is cut short: ")
     assert ran.err.count("\n") == 1
+    assert 0 < json.loads(ran.out)["events"] < 200  # what came before the end counts
