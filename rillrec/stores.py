@@ -91,26 +91,32 @@ class RedisAt:
 
 
 @contextmanager
-def redis_of(settings: Settings) -> Iterator[str]:
-    """Give the URL of the Redis that the settings mean, for as long as the block runs."""
+def redis_of(settings: Settings, *, lingers: bool = False) -> Iterator[str]:
+    """Give the URL of the Redis that the settings mean, for as long as the block runs.
+
+    ``lingers`` keeps one that was started here for others that use it: for work that ends by
+    itself. What is ended by a signal ends at once, and the others wait for it to be started again.
+    """
     redis = RedisAt(settings)
     redis.start()
     try:
         yield redis.url
     finally:
-        redis.stop_when_unused()
+        if lingers:
+            redis.stop_when_unused()
+        redis.stop()
 
 
 @contextmanager
-def store_of(settings: Settings) -> Iterator[RedisStore]:
-    """Give the store that the settings mean, checked to answer.
+def store_of(settings: Settings, *, lingers: bool = False) -> Iterator[RedisStore]:
+    """Give the store that the settings mean, checked to answer; ``lingers`` as ``redis_of``.
 
     Raises
     ------
     StoreUnavailable
         Redis does not answer.
     """
-    with redis_of(settings) as url:
+    with redis_of(settings, lingers=lingers) as url:
         store = store_at(url, settings)
         try:
             store.version()

@@ -18,6 +18,7 @@ from schemas.model_log import Publish, decode_publish, encode_publish, is_base
 START_MS = 1_760_000_000_000
 DAY_MS = 86_400_000
 SMALL = ModelConfig(
+    repeats="exclude",
     dimensions=8,
     neighbours=6,
     rule_half_lives_ms=(HOUR_MS, float("inf")),

@@ -130,7 +130,7 @@ def _run(
     from rillrec.stores import store_of
 
     with ExitStack() as stack:
-        store = stack.enter_context(store_of(settings)) if keep else None
+        store = stack.enter_context(store_of(settings, lingers=True)) if keep else None
         letters = stack.enter_context(DeadLetterFile(dead_letters)) if dead_letters else None
         run = Replay(source, settings, store=store, protocol=protocol, dead_letters=letters)
         _note_start(run)
