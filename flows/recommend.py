@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -96,6 +97,37 @@ def build_flow(
     return flow
 
 
+class LogFlow(NamedTuple):
+    """A flow over the event log, with what it takes to end it in order."""
+
+    flow: Dataflow
+    source: LogSource
+    lease: Lease
+
+
+def log_flow(settings: Settings, store: Store, *, tally: Tally | None = None) -> LogFlow:
+    """Return the flow over a store's event log, as the settings say."""
+    source = LogSource(store, batch_size=settings.flow.batch_size)
+    lease = Lease(store, owner=this_process(), now_ms=wall_ms)
+    open_learner = partial(
+        learner_of,
+        store,
+        config=settings.shapes(),
+        publish_interval_ms=settings.flow.publish_interval_ms,
+    )
+    flow = build_flow(
+        source,
+        store,
+        open_learner,
+        rules=settings.stream.rules(),
+        model_name=settings.model.name,
+        tally=tally,
+        lease=lease,
+        micro_batch_wait_ms=settings.flow.micro_batch_wait_ms,
+    )
+    return LogFlow(flow, source, lease)
+
+
 def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
     """Return the flow over the embedded event log that the settings describe.
 
@@ -107,23 +139,7 @@ def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
     StoreError
         The embedded Redis does not start.
     """
-    flow, model = settings.flow, settings.model
-    store = _store_of(settings)
-    return build_flow(
-        LogSource(store, batch_size=flow.batch_size),
-        store,
-        partial(
-            learner_of,
-            store,
-            config=settings.shapes(),
-            publish_interval_ms=flow.publish_interval_ms,
-        ),
-        rules=settings.stream.rules(),
-        model_name=model.name,
-        tally=tally,
-        lease=Lease(store, owner=this_process(), now_ms=wall_ms),
-        micro_batch_wait_ms=flow.micro_batch_wait_ms,
-    )
+    return log_flow(settings, _store_of(settings), tally=tally).flow
 
 
 def _store_of(settings: Settings) -> RedisStore:
