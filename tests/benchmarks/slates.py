@@ -22,6 +22,7 @@ from online_models.index import build_graph
 from online_models.learner import Learner
 from online_models.recommender import Recommender
 from online_models.state import ModelState
+from online_models.threads import compute_on_one_thread
 from schemas.examples import Example, Query
 from schemas.model_config import ModelConfig
 
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    compute_on_one_thread()
     generator = np.random.default_rng(options.seed)
     examples = list(stream(options.items, options.events, generator))
     state = ModelState(ModelConfig(exact_up_to=10**9, capacity=2 * options.items))
