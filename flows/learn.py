@@ -44,8 +44,8 @@ def learner_of(
     replica = Replica(store, config=config)
     while replica.refresh():
         pass
-    if config is not None:
-        check_reading(config, replica.state)
+    if config is not None and replica.version:
+        check_reading(config, replica.state.config)
     _warm_up(replica.state.config)
     return Learner(
         replica.state,
@@ -55,7 +55,7 @@ def learner_of(
     )
 
 
-def check_reading(config: ModelConfig, state: ModelState) -> None:
+def check_reading(config: ModelConfig, learnt: ModelConfig) -> None:
     """Refuse to go on with a model that read its stream in another way.
 
     Raises
@@ -63,8 +63,7 @@ def check_reading(config: ModelConfig, state: ModelState) -> None:
     SettingsError
         Unit or repeats differ from those that the model has learnt with.
     """
-    learnt = state.config
-    if state.progress.version and not learnt.reads_like(config):
+    if not learnt.reads_like(config):
         raise SettingsError(
             f"the model has learnt with stream.unit = {learnt.unit!r} and stream.repeats = "
             f"{learnt.repeats!r}, the settings say {config.unit!r} and {config.repeats!r}: say the "

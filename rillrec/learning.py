@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from flows.learn import check_reading
 from flows.recommend import log_flow
 from flows.tally import Tally
 from rillrec.engine import run_flow
 from rillrec.flow_metrics import flow_metrics_served
 from rillrec.ports import choose_port
+from schemas.model_log import Configure
 from schemas.settings import Settings
 from serving.store import RedisStore
 
@@ -20,9 +22,12 @@ def learn_from_log(settings: Settings, store: RedisStore) -> int:
 
     Raises
     ------
+    SettingsError
+        The model has read its stream in another way.
     StoreError
         Another flow learns this model.
     """
+    _check_model(settings, store)
     tally = Tally()
     flow, source, lease = log_flow(settings, store, tally=tally)
     host, port = settings.serve.host, settings.flow.metrics_port
@@ -36,3 +41,10 @@ def learn_from_log(settings: Settings, store: RedisStore) -> int:
             return run_flow(flow, source)
         finally:
             lease.release()
+
+
+def _check_model(settings: Settings, store: RedisStore) -> None:
+    """Refuse a model that can't be gone on with, before the engine would add its trace."""
+    base = store.newest_base()
+    if base is not None and isinstance(base.entries[0], Configure):
+        check_reading(settings.shapes(), base.entries[0].config)

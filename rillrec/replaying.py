@@ -72,7 +72,8 @@ class Replay:
         replica = Replica(self._store, config=config)
         while replica.refresh():
             pass
-        check_reading(config, replica.state)
+        if replica.version:
+            check_reading(config, replica.state.config)
         self.starts_at = _row_reached(replica, source)
         self.evaluator = Evaluator(
             replica.state.items,

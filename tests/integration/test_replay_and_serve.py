@@ -43,6 +43,16 @@ def test_a_replayed_model_is_served_to_the_users_of_the_file(start: Start, tmp_p
     assert serve.ended() == 0
 
 
+def test_a_flow_that_reads_otherwise_refuses_a_replayed_model(start: Start, tmp_path: Path) -> None:
+    file, data = write_csv(tmp_path / "clicks.csv", 200), str(tmp_path / "data")
+    replay = start("replay", str(file), "--unit", "user", "--into", "shop", "--data-dir", data)
+    assert replay.ended() == 0
+    flow = start("flow", "--model", "shop", "--data-dir", data)
+    assert flow.ended() == 3
+    flow.wait_for(r"error: the model has learnt with stream\.unit = 'user'.*--unit, --repeats")
+    assert "stack backtrace" not in flow.output.read_text()
+
+
 def test_a_user_who_asks_is_forgotten(start: Start, tmp_path: Path) -> None:
     file, data = write_csv(tmp_path / "clicks.csv", 200), str(tmp_path / "data")
     assert start("replay", str(file), "--into", "shop", "--data-dir", data).ended() == 0
