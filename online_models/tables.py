@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from schemas.model_log import Put
 
-Array = npt.NDArray[np.generic]
 MAX_PUT_BYTES = 4 * 2**20
 
 

@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=50_000)
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--queries", type=int, default=300)
+    parser.add_argument("--links", type=int, default=48, help="the graph's links an item")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -94,7 +95,7 @@ def main() -> None:
     }
     report["exact_slate_cpu_ms"] = cpu_ms(recommender, queries)
     rows, started_s = np.arange(state.items.size), time.process_time()
-    graph = build_graph(state.encoder.output.array[rows], rows)
+    graph = build_graph(state.encoder.output.array[rows], rows, links=options.links)
     report["graph_build_cpu_s"] = round(time.process_time() - started_s, 2)
     state.apply(graph)
     state.index.exact_up_to = 0
