@@ -68,14 +68,16 @@ def check_time(time_ms: int | None, *, now_ms: int) -> None:
     """Raise ``EventRefused`` where a time lies before 1990 or more than a day ahead."""
     if time_ms is None or EARLIEST_MS <= time_ms <= now_ms + FUTURE_MS:
         return
+    # A row may hold any number: neither its digits nor its quotient need fit anywhere.
+    shown = f"{time_ms}" if abs(time_ms) < 2**63 else "a number beyond 64 bits"
     if time_ms < EARLIEST_MS:
         raise EventRefused(
             "time",
-            f"`$.time_ms` is {time_ms}, before 1990: are these seconds? Send milliseconds",
+            f"`$.time_ms` is {shown}, before 1990: are these seconds? Send milliseconds",
         )
-    ahead_days = (time_ms - now_ms) / 86_400_000
+    ahead_days = min(time_ms - now_ms, 2**63) / 86_400_000
     raise EventRefused(
-        "time", f"`$.time_ms` is {time_ms}, {ahead_days:.1f} days ahead: at most 1 is accepted"
+        "time", f"`$.time_ms` is {shown}, {ahead_days:.1f} days ahead: at most 1 is accepted"
     )
 
 

@@ -94,7 +94,7 @@ class JsonRows:
         return value is not None and value < self._least
 
     def _interaction(self, row: Any, offset: int, now_ms: int) -> Interaction:
-        time_ms = round(row.time_s * 1_000) if self._in_seconds else row.time_ms
+        time_ms = _to_ms(row.time_s) if self._in_seconds else row.time_ms
         check_time(time_ms, now_ms=now_ms)
         try:
             return Interaction(
@@ -111,6 +111,11 @@ class JsonRows:
             )
         except ValueError as error:
             raise EventRefused("field", str(error)) from None
+
+
+def _to_ms(time_s: float) -> int:
+    """Return milliseconds; seconds beyond 2**53 as that many: a thousand times may be infinite."""
+    return round(max(-(2.0**53), min(time_s, 2.0**53)) * 1_000)
 
 
 def _row_type(columns: dict[str, str], default_kind: str | None) -> type[msgspec.Struct]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.decoding import EARLIEST_MS, FUTURE_MS, MAX_EVENT_BYTES, decode, user_of
+from schemas.decoding import EARLIEST_MS, FUTURE_MS, MAX_EVENT_BYTES, check_time, decode, user_of
 from schemas.errors import EventRefused
 from schemas.events import EVENT_TYPES, Forget, Impression, Interaction, ItemUpdate
 
@@ -46,6 +46,20 @@ def test_a_well_formed_event_is_its_struct(event_type: str, payload: Any, expect
 def test_unknown_fields_are_ignored() -> None:
     payload = json.dumps(CLICK | {"theirs": {"deep": [1]}}).encode()
     assert decode("interaction", payload, now_ms=NOW_MS).user_id == "u"
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "said"),
+    [
+        (10**400, "is a number beyond 64 bits, 106751"),
+        (-(10**5_000), "is a number beyond 64 bits, before 1990"),
+    ],
+    ids=["far ahead", "far behind"],
+)
+def test_a_time_of_any_number_of_digits_is_refused(time_ms: int, said: str) -> None:
+    with pytest.raises(EventRefused, match=said) as refused:
+        check_time(time_ms, now_ms=NOW_MS)
+    assert refused.value.reason == "time"
 
 
 @pytest.mark.parametrize("field", CLICK)

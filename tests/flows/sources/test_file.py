@@ -356,3 +356,14 @@ def test_json_and_csv_of_the_same_events_are_the_same(tmp_path: Path) -> None:
             other.item_id,
             other.time_ms,
         )
+
+
+@pytest.mark.parametrize("seconds", ["1e308", "-1e308", "1e300"])
+def test_seconds_that_no_clock_shows_are_refused(tmp_path: Path, seconds: str) -> None:
+    rows = b'{"user_id": "u", "item_id": "i", "kind": "click", "t": %s}'
+    lines = b"\n".join(rows % text.encode() for text in (str(SECONDS), seconds))
+    path = written(tmp_path, lines, "a.jsonl")
+    [(_, good), (_, bad)], _ = read(FileSource(path, mapping={"time_s": "t"}))
+    assert isinstance(good, Interaction)
+    assert isinstance(bad, Refused)
+    assert bad.reason == "time"
