@@ -6,7 +6,11 @@ RillrecError
 ├── SettingsError       a setting is unknown, mistyped or out of range
 ├── SourceError         a file or log can't be read, or its columns can't be told apart
 ├── StoreError          the store answered, but not as the contract says
-│   └── StoreUnavailable    the store did not answer; the call may be repeated
+│   ├── StoreUnavailable    the store did not answer; the call may be repeated
+│   └── StoreRolledBack     the store lost writes, or somebody else writes: begin from what it holds
+├── BrokerError         the Kafka broker refused
+│   └── BrokerUnavailable   it did not answer; the call may be repeated
+├── FlowOutdated        the sources or the model have changed: the flow must be built anew
 ├── ModelError          a model can't be built from what is stored
 │   ├── ModelMissing        no model of that name has been published
 │   └── ModelLogBroken      a base or log entry is missing, or of an unknown kind
@@ -59,6 +63,22 @@ class StoreError(RillrecError):
 
 class StoreUnavailable(StoreError):
     """The store did not answer."""
+
+
+class StoreRolledBack(StoreError):
+    """The store does not hold what it had acknowledged: it lost writes, or another flow writes."""
+
+
+class BrokerError(RillrecError):
+    """The Kafka broker refused something."""
+
+
+class BrokerUnavailable(BrokerError):
+    """The Kafka broker did not answer."""
+
+
+class FlowOutdated(RillrecError):
+    """What the flow was built for has changed: partitions of a topic, or the model's name."""
 
 
 class ModelError(RillrecError):
