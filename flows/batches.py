@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from schemas.events import Event, ItemUpdate
-from schemas.examples import Example
+from schemas.examples import Example, Feedback
 from schemas.positions import Marks
 from serving.store import ShardWrite
 
@@ -77,6 +77,7 @@ class Lesson(Struct, frozen=True):
     end: int
     examples: list[Example]
     updates: list[tuple[int, ItemUpdate]]
+    feedback: list[Feedback] = []
 
 
 class Receipt(Struct):

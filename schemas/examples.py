@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from schemas.events import Scalar
+from schemas.slates import Served
 
 
 class Query(Struct, frozen=True, gc=False):
@@ -57,3 +58,30 @@ class Example(Struct, frozen=True, gc=False):
     opens_unit: bool
     offset: int
     value: float | None = None
+
+
+class Feedback(Struct, frozen=True, gc=False):
+    """A labelled slate: what was chosen, and what was passed over for it.
+
+    Parameters
+    ----------
+    items
+        The chosen item and those that were shown above the last click and skipped, by position,
+        with the features that they had when they were served.
+    place
+        Of the chosen one in ``items``.
+    weight
+        By the kind of the interaction.
+    offset
+        Of the event that completed it, in its source batch's topic and partition.
+    """
+
+    user_id: str
+    request_id: str
+    items: tuple[Served, ...]
+    place: int
+    weight: float
+    time_ms: int
+    offset: int
+    model_version: int = 0
+    variant: str = "default"

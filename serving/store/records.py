@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from schemas.positions import Marks
+from schemas.slates import Slates
 from schemas.user_state import UserState
 
 
@@ -20,6 +21,26 @@ class DeadLetter(Struct, frozen=True):
     payload: bytes
 
 
+class Erasure(Struct, frozen=True):
+    """A user who was forgotten, under a keyed hash: what the audit tells, and what replays heed.
+
+    Parameters
+    ----------
+    digest
+        Of the user's id, under the model's own key.
+    until_ms
+        Events of this user that happened until then stay forgotten, however often they are read.
+    topic, partition, offset
+        Where the wish stands.
+    """
+
+    digest: bytes
+    until_ms: int
+    topic: str
+    partition: int
+    offset: int
+
+
 class ShardWrite(Struct, frozen=True):
     """All that one batch changed in one shard; a store writes it whole or not at all.
 
@@ -30,7 +51,13 @@ class ShardWrite(Struct, frozen=True):
     marks
         What the shard has absorbed once this is written: all of its marks, not only the new ones.
     forgotten
-        Users whose state is deleted. A user that is in ``states`` too is deleted first.
+        Users whose state and slates are deleted. A user that is in ``states`` too is deleted first.
+    before
+        The marks that the store must hold for this to be written; ``None`` writes over any.
+    slates
+        New slates by user id; ``None`` deletes them.
+    erased
+        Who was forgotten, for the audit and for replays.
     """
 
     shard: str
@@ -38,3 +65,6 @@ class ShardWrite(Struct, frozen=True):
     marks: Marks
     forgotten: tuple[str, ...] = ()
     dead: tuple[DeadLetter, ...] = ()
+    before: Marks | None = None
+    slates: dict[str, Slates | None] = {}
+    erased: tuple[Erasure, ...] = ()
