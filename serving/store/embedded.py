@@ -47,8 +47,8 @@ def bundled_server() -> Path:
 class EmbeddedRedis:
     """A redis-server that keeps its data in a directory and dies with the process that started it.
 
-    Every acknowledged write is on disk (``appendfsync always``). It listens on a unix socket in the
-    directory and, where asked, on 127.0.0.1. Start it from a thread that lives as long as it is
+    Every acknowledged write is on disk (``appendfsync always``, unless told otherwise). It listens
+    on a unix socket in the directory and, where asked, on 127.0.0.1. Start it from a thread that lives as long as it is
     needed: Linux counts the end of that thread as the end of the parent.
 
     Parameters
@@ -59,6 +59,9 @@ class EmbeddedRedis:
         A TCP port of 127.0.0.1 to listen on too; 0 for none.
     wait_s
         How long to wait for it to load its data.
+    fsync
+        ``always``, or ``everysec`` where the events themselves are kept elsewhere: a power cut then
+        loses the writes of the last second, and the flow rewinds to what is left.
 
     Examples
     --------
@@ -67,10 +70,14 @@ class EmbeddedRedis:
     True
     """
 
-    def __init__(self, directory: Path, *, port: int = 0, wait_s: float = 60.0) -> None:
+    def __init__(
+        self, directory: Path, *, port: int = 0, wait_s: float = 60.0, fsync: str = "always"
+    ) -> None:
+        if fsync not in ("always", "everysec"):
+            raise ValueError(f"fsync is {fsync!r}, use 'always' or 'everysec'")
         self.directory = directory.absolute()
         self.port = port
-        self._wait_s = wait_s
+        self._wait_s, self._fsync = wait_s, fsync
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = _socket_path(self.directory)
 
@@ -144,7 +151,7 @@ class EmbeddedRedis:
 
     def _command(self) -> list[str]:
         listen = ["--port", str(self.port), "--bind", "127.0.0.1"]
-        keep = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        keep = ["--appendonly", "yes", "--appendfsync", self._fsync, "--save", ""]
         return [
             str(bundled_server()), *listen, *keep,
             "--unixsocket", str(self._socket), "--unixsocketperm", "700",

