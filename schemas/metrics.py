@@ -85,6 +85,34 @@ FLOW_LAG = Metric(
     unit="seconds",
     meaning="Age of the newest event read from the source, by the time it was appended.",
 )
+FEEDBACK = Metric(
+    name="rillrec_flow_feedback_total",
+    kind="counter",
+    unit="feedback",
+    labels={
+        "outcome": (
+            "joined_by_request",
+            "joined_by_item",
+            "late",
+            "orphaned",
+            "foreign",
+            "duplicate",
+            "closed_answered",
+            "closed_unanswered",
+        )
+    },
+    meaning="What became of slates and their answers. late: slates and answers after the window; "
+    "orphaned: answers whose slate never came; foreign: answers with an item that was not shown; "
+    "duplicate: slates that came twice.",
+)
+LABELS = Metric(
+    name="rillrec_flow_labels_total",
+    kind="counter",
+    unit="labels",
+    labels={"outcome": ("learnt", "alone", "unfit")},
+    meaning="Labelled slates that the learner absorbed. alone: nothing was passed over, so there "
+    "is nothing to compare; unfit: served without features, or with those of another ranker.",
+)
 EXAMPLES = Metric(
     name="rillrec_flow_examples_total",
     kind="counter",
@@ -201,6 +229,8 @@ METRICS: tuple[Metric, ...] = (
     DEAD_LETTERS,
     STEP_SECONDS,
     FLOW_LAG,
+    FEEDBACK,
+    LABELS,
     EXAMPLES,
     PUBLISHES,
     USER_READS,

@@ -95,6 +95,8 @@ class Progress(Struct, frozen=True, array_like=True):
         The time of an event far ahead of the clock that no other has confirmed yet.
     marks
         The source positions that the model has absorbed.
+    feedback
+        Counts labelled slates that were absorbed, also those that could teach nothing.
     """
 
     version: int = 0
@@ -104,6 +106,7 @@ class Progress(Struct, frozen=True, array_like=True):
     time_ms: int = 0
     marks: Marks = {}
     ahead_ms: int | None = None
+    feedback: int = 0
 
 
 class Publish(Struct, frozen=True, array_like=True):

@@ -145,6 +145,13 @@ class StreamSettings(Section):
         description="Event ids per user among which a repeated one is known as a duplicate. Keep "
         "it above the number of events that a producer may retry at once.",
     )
+    feedback_window_ms: int = Field(
+        default=1_800_000,
+        ge=1_000,
+        le=7 * 86_400_000,
+        description="Milliseconds of event time that a slate waits for its answers, and that an "
+        "answer waits for its slate. Longer catches more of them, and keeps more slates in Redis.",
+    )
 
     def rules(self) -> StreamRules:
         """Return these settings as the rules that the session step follows."""

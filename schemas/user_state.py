@@ -73,6 +73,8 @@ class StreamRules(Struct, frozen=True, kw_only=True):
         An event that is older than its user's newest by more is refused as late.
     kind_weights, default_kind_weight
         What an interaction counts by its kind. Kinds of weight 0 are no feedback to learn from.
+    feedback_window_ms
+        How long a slate waits for its answers, and an answer for its slate, in event time.
     """
 
     unit: str = "session"
@@ -85,6 +87,7 @@ class StreamRules(Struct, frozen=True, kw_only=True):
     older_length: int = 1_000
     open_sessions: int = 8
     recent_ids: int = 32
+    feedback_window_ms: int = 1_800_000
 
     def __post_init__(self) -> None:
         if self.unit not in ("session", "user"):
@@ -93,6 +96,10 @@ class StreamRules(Struct, frozen=True, kw_only=True):
             raise ValueError(f"repeats is {self.repeats!r}, use 'allow' or 'exclude'")
         if self.session_gap_ms <= 0:
             raise ValueError(f"session_gap_ms is {self.session_gap_ms}, it must be positive")
+        if self.feedback_window_ms <= 0:
+            raise ValueError(
+                f"feedback_window_ms is {self.feedback_window_ms}, it must be positive"
+            )
 
     @property
     def excludes(self) -> bool:

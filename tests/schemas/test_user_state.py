@@ -13,6 +13,7 @@ from schemas.user_state import StreamRules
         ({"unit": "page"}, "unit is 'page', use 'session' or 'user'"),
         ({"repeats": "never"}, "repeats is 'never', use 'allow' or 'exclude'"),
         ({"session_gap_ms": 0}, "session_gap_ms is 0, it must be positive"),
+        ({"feedback_window_ms": 0}, "feedback_window_ms is 0, it must be positive"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
