@@ -16,6 +16,9 @@ key                                       type    holds
 ``rillrec:{NAME}:bases``                  zset    versions of the kept bases
 ``rillrec:{NAME}:low``                    string  low-water marks: below them all is published
 ``rillrec:{NAME}:owner``                  string  the lease of the one flow that may write the model
+``rillrec:{NAME}:serves``                 string  the model that NAME stands for, if it is another
+``rillrec:{NAME}:served``                 string  the model that NAME stood for before
+``rillrec:{NAME}:backfill``               string  what a backfill into NAME was started with, JSON
 ========================================  ======  ==================================================
 """
 
@@ -50,6 +53,9 @@ class Keys:
         self.bases = f"rillrec:{{{name}}}:bases"
         self.low = f"rillrec:{{{name}}}:low"
         self.owner = f"rillrec:{{{name}}}:owner"
+        self.serves = f"rillrec:{{{name}}}:serves"
+        self.served = f"rillrec:{{{name}}}:served"
+        self.backfill = f"rillrec:{{{name}}}:backfill"
 
     def user(self, user_id: str) -> str:
         return f"rillrec:{{{self.name}:{shard_of(user_id)}}}:user:{user_id}"
