@@ -41,6 +41,8 @@ class TallyCollector(Collector):
         yield _counter(metrics.DEAD_LETTERS, {(reason,): n for reason, n in tally.reasons.items()})
         yield _counter(metrics.USER_READS, {(where,): n for where, n in tally.users.items()})
         yield _counter(metrics.PUBLISHES, {(form,): n for form, n in tally.publishes.items()})
+        yield _counter(metrics.FEEDBACK, {(outcome,): n for outcome, n in tally.feedback.items()})
+        yield _counter(metrics.LABELS, {(outcome,): n for outcome, n in tally.labels.items()})
         yield _counter(metrics.EXAMPLES, {(): tally.examples})
         yield _gauge(metrics.FLOW_LAG, tally.lag_ms / 1_000)
         yield _gauge(metrics.MODEL_VERSION, tally.model_version)

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from schemas.metrics import SECONDS, STEPS
 
@@ -23,6 +24,9 @@ class StepTimes:
         """Count one duration."""
         self.counts[bisect_left(SECONDS, seconds)] += 1
         self.total_s += seconds
+
+
+_NONE: Mapping[str, int] = MappingProxyType({})
 
 
 class Tally:
@@ -47,6 +51,8 @@ class Tally:
         Dead letters by reason, late ones included.
     users
         Where states were found: ``cached``, ``stored`` or ``new``.
+    feedback, labels
+        What became of slates and their answers, and of the labels that the learner got.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -56,6 +62,8 @@ class Tally:
         self.verdicts: Counter[tuple[str, str]] = Counter()
         self.reasons: Counter[str] = Counter()
         self.users: Counter[str] = Counter()
+        self.feedback: Counter[str] = Counter()
+        self.labels: Counter[str] = Counter()
         self.publishes: Counter[str] = Counter()
         self.examples = 0
         self.lag_ms = 0
@@ -101,16 +109,21 @@ class Tally:
         verdicts: Mapping[tuple[str, str], int],
         reasons: Mapping[str, int],
         users: Mapping[str, int],
+        feedback: Mapping[str, int] = _NONE,
     ) -> None:
         """Count what the session step decided on."""
         with self._lock:
+            if feedback:
+                self.feedback.update(feedback)
             self.verdicts.update(verdicts)
             self.reasons.update(reasons)
             self.users.update(users)
 
-    def learnt(self, examples: int, *, items: int) -> None:
-        """Count examples handed to the learner, which has so many items now."""
+    def learnt(self, examples: int, *, items: int, labels: Mapping[str, int] = _NONE) -> None:
+        """Count examples and labels handed to the learner, which has so many items now."""
         with self._lock:
+            if labels:
+                self.labels.update(labels)
             self.examples += examples
             self.model_items = items
 
