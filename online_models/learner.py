@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Protocol
 from zlib import crc32
 
@@ -14,12 +16,14 @@ from online_models.recommender import Ranking, Recommender
 from online_models.state import ModelState
 from online_models.training import Training
 from schemas.events import ItemUpdate
-from schemas.examples import Example
+from schemas.examples import Example, Feedback
 from schemas.model_log import Describe, Entry, Graph, Publish, Put
 from schemas.positions import Marks, advance, mark_of
 
 SMALLEST_BASE_BYTES = 4 * 2**20
 """Smaller bases count as this large, so that a young model does not write one all the time."""
+
+Aside = tuple[int, ItemUpdate | Feedback]
 
 
 class Observer(Protocol):
@@ -40,7 +44,8 @@ class Learner:
     so that one mark per source tells what is contained: a publish holds whole micro-batches.
 
     The ranker learns from the lists of a stable sample of units: all of them while the stream is
-    young, later one in ``lists_every``.
+    young, later one in ``lists_every``. It learns from every labelled slate as well, with the
+    features as they were served.
 
     Parameters
     ----------
@@ -56,6 +61,11 @@ class Learner:
         A base is due when the log since the last one is so many times its size.
     background
         Rebuild the index's graph on a thread; replay does it in line, to be repeatable.
+
+    Attributes
+    ----------
+    labels
+        What became of the labelled slates, as ``schemas.metrics.LABELS`` calls it.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class Learner:
         self.observer = observer
         self.lists_every, self.all_lists_until = lists_every, all_lists_until
         self.publish_interval_ms, self.base_growth = publish_interval_ms, base_growth
+        self.labels: Counter[str] = Counter()
         self._batch = MicroBatch(state, micro_batch)
         self._training = Training(state)
         self._upkeep = IndexUpkeep(state, background=background)
@@ -93,8 +104,8 @@ class Learner:
 
     @property
     def pending(self) -> int:
-        """Examples that wait for their micro-batch to be full."""
-        return len(self._batch)
+        """Examples and labels that wait for their micro-batch to be full."""
+        return len(self._batch) + self._batch.labels
 
     def learn_many(
         self,
@@ -105,12 +116,13 @@ class Learner:
         until: int | None = None,
         now_ms: int = 0,
         updates: Sequence[tuple[int, ItemUpdate]] = (),
+        feedback: Sequence[Feedback] = (),
     ) -> list[Publish]:
         """Absorb a run of one source, and return what was cut meanwhile.
 
         Parameters
         ----------
-        examples, updates
+        examples, updates, feedback
             In rising order of offsets. What lies below the source's mark is contained already.
         until
             The first offset after the run; the last example's plus 1 where not given.
@@ -119,18 +131,19 @@ class Learner:
         """
         publishes: list[Publish] = []
         start = mark_of(self._marks, topic, partition)
-        waiting = [update for update in updates if update[0] >= start]
+        asides = _asides(updates, feedback, start)
         for example in examples:
             if example.offset < start:
                 continue
-            while waiting and waiting[0][0] < example.offset:
-                self._describe(waiting.pop(0)[1])
+            if asides:
+                publishes += self._hear(asides, example.offset, topic, partition, now_ms)
             self._absorb(example)
+            while asides and asides[0][0] == example.offset:
+                self._take(asides.popleft()[1])
             advance(self._marks, topic, partition, example.offset + 1)
             if self._batch.full:
                 publishes += self.close_micro_batch(now_ms)
-        for _, update in waiting:
-            self._describe(update)
+        publishes += self._hear(asides, None, topic, partition, now_ms)
         if until is not None:
             advance(self._marks, topic, partition, until)
         if not self.pending and self._due(now_ms):
@@ -185,6 +198,25 @@ class Learner:
             kept = [one for one in self._entries if not isinstance(one, Graph)]
             self._entries = [*kept, *graphs]
 
+    def _hear(
+        self, asides: deque[Aside], before: int | None, topic: str, partition: int, now_ms: int
+    ) -> list[Publish]:
+        """Take in what stands before an offset, and return what was cut meanwhile."""
+        publishes: list[Publish] = []
+        while asides and (before is None or asides[0][0] < before):
+            offset, what = asides.popleft()
+            self._take(what)
+            if self._batch.full and not (asides and asides[0][0] == offset):
+                advance(self._marks, topic, partition, offset + 1)
+                publishes += self.close_micro_batch(now_ms)
+        return publishes
+
+    def _take(self, what: ItemUpdate | Feedback) -> None:
+        if isinstance(what, Feedback):
+            self.labels[self._batch.label(what)] += 1
+        else:
+            self._describe(what)
+
     def _describe(self, update: ItemUpdate) -> None:
         entry = Describe((update,))
         self.state.apply(entry)
@@ -207,6 +239,17 @@ class Learner:
         if self.state.progress.trained < self.all_lists_until:
             return True
         return crc32(example.query.unit_key.encode()) % self.lists_every == 0
+
+
+def _asides(
+    updates: Sequence[tuple[int, ItemUpdate]], feedback: Sequence[Feedback], start: int
+) -> deque[Aside]:
+    """Return what is to be taken in between the examples, by offset."""
+    asides: list[Aside] = [update for update in updates if update[0] >= start]
+    if feedback:
+        asides += [(label.offset, label) for label in feedback if label.offset >= start]
+        asides.sort(key=itemgetter(0))
+    return deque(asides)
 
 
 def _size(publish: Publish) -> int:

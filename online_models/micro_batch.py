@@ -9,9 +9,10 @@ import numpy.typing as npt
 from online_models.counting import count
 from online_models.decay import Landmarks, StreamClock
 from online_models.items import UNKNOWN
+from online_models.labels import features_of, weight_of
 from online_models.recommender import Ranking
 from online_models.state import ModelState
-from schemas.examples import Example
+from schemas.examples import Example, Feedback
 from schemas.model_log import Admit, Entry
 
 Floats = npt.NDArray[np.float32]
@@ -25,7 +26,7 @@ class MicroBatch:
     state
         Items are admitted and counted there.
     size
-        Examples that make it full.
+        Examples that make it full, or labelled slates, if so many come first.
     """
 
     def __init__(self, state: ModelState, size: int) -> None:
@@ -38,7 +39,7 @@ class MicroBatch:
         self.list_weights: list[float] = []
         self._times_ms = np.zeros(size, dtype=np.float64)
         self._sizes = np.zeros(size, dtype=np.int64)
-        self._filled = self._counted = 0
+        self._filled = self._counted = self.labels = 0
         self._now_ms = self.clock.now_ms
         self._move_at_ms = 0.0
 
@@ -47,11 +48,11 @@ class MicroBatch:
 
     @property
     def full(self) -> bool:
-        return self._filled == self.size
+        return self._filled == self.size or self.labels >= self.size
 
     def clear(self) -> None:
         """Begin the next one."""
-        self._filled = self._counted = 0
+        self._filled = self._counted = self.labels = 0
         self.lists, self.list_weights = [], []
         self.histories[:] = UNKNOWN
 
@@ -85,6 +86,20 @@ class MicroBatch:
         if ranking is not None:
             self._add_list(ranking, row, example.weight)
         return entries
+
+    def label(self, feedback: Feedback) -> str:
+        """Take a labelled slate in; return what became of it, as ``schemas.metrics.LABELS``."""
+        progress = self.state.progress
+        self.state.progress = msgspec.structs.replace(progress, feedback=progress.feedback + 1)
+        if len(feedback.items) < 2:
+            return "alone"
+        features = features_of(feedback, self.state.ranker.features)
+        if features is None:
+            return "unfit"
+        self.lists.append((features, feedback.place))
+        self.list_weights.append(weight_of(feedback))
+        self.labels += 1
+        return "learnt"
 
     def count(self) -> None:
         """Let the counting models absorb what they have not yet."""

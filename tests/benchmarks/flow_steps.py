@@ -21,7 +21,7 @@ from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.state import ModelState
 from schemas.events import DEFAULT_KIND_WEIGHTS, ItemUpdate
-from schemas.examples import Example
+from schemas.examples import Example, Feedback
 from schemas.model_log import Publish
 from schemas.user_state import StreamRules
 from serving.store import MemoryStore
@@ -39,6 +39,7 @@ class Unlearning(Learner):
         until: int | None = None,
         now_ms: int = 0,
         updates: Sequence[tuple[int, ItemUpdate]] = (),
+        feedback: Sequence[Feedback] = (),
     ) -> list[Publish]:
         return []
 
