@@ -10,6 +10,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from flows.batches import Lesson
 from flows.in_order import InOrder
+from flows.patience import patiently
 from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.recommender import Recommender
@@ -35,14 +36,14 @@ def learner_of(
         The log lacks entries that no base makes up for.
     SettingsError
         The model has read its stream in another way.
-    StoreUnavailable, StoreError
-        As the store does.
+    StoreError
+        As the store does; one that does not answer is waited for.
     """
     # Micro-batches are too small for threads to pay, and beside a scorer they wait for each other.
     torch.set_num_threads(1)
     compute_on_one_thread()
     replica = Replica(store, config=config)
-    while replica.refresh():
+    while patiently(lambda _again: replica.refresh()):
         pass
     if config is not None and replica.version:
         check_reading(config, replica.state.config)

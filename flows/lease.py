@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -39,7 +40,7 @@ def has_ended(owner: str) -> bool:
 
 
 class Lease:
-    """Taken when a flow starts to read, and renewed as it goes on.
+    """Taken when a flow starts to read, and renewed as it goes on. Threads may share it.
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ class Lease:
         self._store, self._owner, self._now_ms, self._sleep = store, owner, now_ms, sleep
         self._token: str | None = None
         self._renew_at_ms = 0
+        self._lock = threading.Lock()
 
     def hold(self) -> None:
         """Take the lease, or renew it where that is due.
@@ -72,13 +74,14 @@ class Lease:
             Another flow holds it, and still did after 10 s.
         """
         now_ms = self._now_ms()
-        if self._token is None:
-            self._take()
-        elif now_ms >= self._renew_at_ms:
-            patiently(lambda _again: self._renew())
-        else:
-            return
-        self._renew_at_ms = now_ms + TTL_MS // 3
+        with self._lock:
+            if self._token is None:
+                self._take()
+            elif now_ms >= self._renew_at_ms:
+                patiently(lambda _again: self._renew())
+            else:
+                return
+            self._renew_at_ms = now_ms + TTL_MS // 3
 
     def _take(self) -> None:
         for look in range(_LOOKS + 1):
@@ -86,7 +89,7 @@ class Lease:
             if self._token is not None:
                 return
             if look == 0:
-                _log.warning("waiting for %s to let go of the model", self._store.lease_owner())
+                _log.warning("waiting for %s to let go of the model", self._other())
             self._sleep(TTL_MS / 1000 / _LOOKS)
         raise self._taken()
 
@@ -112,9 +115,12 @@ class Lease:
 
     def _taken(self) -> StoreError:
         return StoreError(
-            f"{self._store.lease_owner() or 'another flow'} learns this model already: stop it, or "
-            "give this flow another model.name"
+            f"{self._other()} learns this model already: stop it, or give this flow another "
+            "model.name"
         )
+
+    def _other(self) -> str:
+        return patiently(lambda _again: self._store.lease_owner()) or "another flow"
 
     def release(self) -> None:
         """Give the lease back at the end."""

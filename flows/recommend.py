@@ -18,6 +18,7 @@ from bytewax.dataflow import Dataflow
 
 from flows.dead_letters import DeadLetterFile
 from flows.decode import Decode
+from flows.failures import Failures
 from flows.learn import Learn, learner_of
 from flows.lease import Lease, this_process
 from flows.persist import Persist
@@ -54,6 +55,7 @@ def build_flow(
     micro_batch_wait_ms: int | None = 50,
     cached_users: int = CACHED_USERS,
     now_ms: Callable[[], int] = wall_ms,
+    failures: Failures | None = None,
 ) -> Dataflow:
     """Return the flow from a source into a store.
 
@@ -71,8 +73,10 @@ def build_flow(
         See ``Learn``: ``None`` makes what is learnt independent of timing.
     cached_users
         Users whose states a worker keeps in memory. More costs memory, fewer cost reads.
+    failures
+        Keeps the first error of the steps, for whoever runs the flow on several workers.
     """
-    tally = tally or Tally()
+    tally, failures = tally or Tally(), failures or Failures()
     source.resume_from(store, lease)
     decode = Decode(source.decoder, tally=tally, now_ms=now_ms)
     persist = Persist(store, key=model_name, tally=tally, dead_letters=dead_letters)
@@ -88,12 +92,12 @@ def build_flow(
 
     flow = Dataflow("recommend")
     batches = op.input("read", flow, source)
-    decoded = op.flat_map_batch("decode", batches, decode)
-    pieces = op.flat_map_batch("shard", decoded, Shard(tally=tally))
-    settled = op.stateful_batch("sessionise", pieces, sessionise)
-    lessons = op.flat_map_batch("persist", settled, persist)
-    publishes = op.stateful_batch("learn", lessons, learn)
-    op.output("publish", publishes, sink)
+    decoded = op.flat_map_batch("decode", batches, failures.step(decode))
+    pieces = op.flat_map_batch("shard", decoded, failures.step(Shard(tally=tally)))
+    settled = op.stateful_batch("sessionise", pieces, failures.logic(sessionise))
+    lessons = op.flat_map_batch("persist", settled, failures.step(persist))
+    publishes = op.stateful_batch("learn", lessons, failures.logic(learn))
+    op.output("publish", publishes, failures.sink(sink))
     return flow
 
 

@@ -2,69 +2,157 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
-from collections.abc import Iterator
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from flows.failures import Failures
+from rillrec.cluster import ALONE, Cluster
 from rillrec.exits import INTERRUPTED, OK
-from schemas.errors import RillrecError
+from schemas.errors import PeerLost, RillrecError
 
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
 
     from flows.sources.event_source import EventSource
 
+EPOCH = timedelta(seconds=1)
+"""How far workers may be ahead of the one that learns: it bounds what lies between them."""
+
+PEERS_WAIT_S = 15.0
+"""How long a process that was ended waits for the others of its flow to end too."""
+
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_S = 0.02
+_log = logging.getLogger(__name__)
 
 
-def run_flow(flow: Dataflow, source: EventSource) -> int:
-    """Run a flow on one worker until its source ends; return the exit code.
+def run_flow(
+    flow: Dataflow,
+    source: EventSource,
+    *,
+    cluster: Cluster = ALONE,
+    failures: Failures | None = None,
+) -> int:
+    """Run a flow until its source ends; return the exit code.
 
     The engine knows no orderly stop. So SIGTERM and Ctrl-C end the source instead: what was read
     goes through all steps, the last micro-batch is trained on, and everything is published. A
     second signal does not wait for that.
 
+    Of several processes each gets a signal of its own. One that gets none goes on, and with it the
+    flow: those that have ended wait 15 s for it, and then leave without it, which ends it too.
+    After that, and after errors, the engine's threads may still be there: ``leave``.
+
+    Parameters
+    ----------
+    cluster
+        The workers; by default one.
+    failures
+        That of the flow, where it was built with one.
+
     Raises
     ------
+    PeerLost
+        Another process of the cluster has ended.
     RillrecError
         The source can't be read, or a step raised it; without the engine's wrapping.
     """
     import torch
-    from bytewax.testing import run_main
 
     from online_models.threads import compute_on_one_thread
 
     compute_on_one_thread()
     torch.set_num_threads(1)  # sums in one order: the same seed gives the same model
-    run: Any = run_main
-    failures: list[RillrecError] = []
-    source.on_failure = failures.append
-    with _ending(source) as signals:
+    failures, ended = failures or Failures(), threading.Event()
+
+    def end() -> None:
+        source.end()
+        ended.set()
+
+    def end_early(error: RillrecError) -> None:
+        failures.note(error)
+        end()
+
+    source.on_failure = end_early
+    with _heard(end) as signals:
         try:
-            run(flow)
+            _run(flow, cluster, ended)
         except BaseException as error:
-            ours = _ours(error)
-            if ours is None:
-                raise
-            raise ours from error
-    if failures:
-        raise failures[0]
+            _raise_ours(failures.first, error, cluster)
+    if failures.first is not None:
+        raise failures.first
     return INTERRUPTED if signal.SIGINT in signals else OK
 
 
+def _run(flow: Dataflow, cluster: Cluster, ended: threading.Event) -> None:
+    from bytewax.testing import cluster_main, run_main
+
+    run: Any = run_main
+    run_all: Any = partial(
+        cluster_main,
+        flow,
+        list(cluster.addresses) if cluster.is_split else [],
+        cluster.process,
+        epoch_interval=EPOCH,
+        worker_count_per_proc=cluster.workers,
+    )
+    if cluster.is_split:
+        _run_beside(run_all, ended)
+    elif cluster.workers > 1:
+        run_all()
+    else:
+        run(flow)
+
+
+def _run_beside(run: Callable[[], None], ended: threading.Event) -> None:
+    """Run the engine in a thread: signals are heard while it waits for other processes."""
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run()
+        except BaseException as error:
+            raised.append(error)
+
+    engine = threading.Thread(target=work, name="engine", daemon=True)
+    engine.start()
+    ended_s: float | None = None
+    while engine.is_alive():
+        engine.join(_POLL_S)
+        if ended_s is None and ended.is_set():
+            ended_s = time.monotonic()
+        if ended_s is not None and time.monotonic() - ended_s > PEERS_WAIT_S:
+            _log.warning(
+                "other processes of this flow go on: leaving without them after %.0f s, which ends "
+                "them too",
+                PEERS_WAIT_S,
+            )
+            return
+    if raised:
+        raise raised[0]
+
+
 @contextmanager
-def _ending(source: EventSource) -> Iterator[list[int]]:
-    """End the source when a signal comes, and give the signals that came."""
+def _heard(end: Callable[[], None]) -> Iterator[list[int]]:
+    """Call ``end`` when a signal comes, and give the signals that came."""
     came: list[int] = []
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def hear(number: int, frame: FrameType | None) -> None:
         came.append(number)
-        source.end()
+        end()
         signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, end) for number in _ENDING}
+    before = {number: signal.signal(number, hear) for number in _ENDING}
     try:
         yield came
     finally:
@@ -72,8 +160,31 @@ def _ending(source: EventSource) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
+def _raise_ours(first: BaseException | None, error: BaseException, cluster: Cluster) -> NoReturn:
+    """Raise what a step raised, rather than what the engine made of it."""
+    ours = _ours(first) or _ours(error)
+    if ours is not None:
+        raise ours from error
+    if first is not None:
+        raise first
+    if cluster.is_split and not isinstance(error, Exception):  # a panic of the engine's
+        raise PeerLost(
+            "another process of this flow has ended, or can't be reached any more: all processes "
+            "must be started again, together"
+        ) from error
+    raise error
+
+
 def _ours(error: BaseException | None) -> RillrecError | None:
     """Return the error that a step raised, from among those that the engine made of it."""
     while error is not None and not isinstance(error, RillrecError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once, whatever threads the engine has left in it."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

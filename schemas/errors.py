@@ -11,6 +11,7 @@ RillrecError
 ├── BrokerError         the Kafka broker refused
 │   └── BrokerUnavailable   it did not answer; the call may be repeated
 ├── FlowOutdated        the sources or the model have changed: the flow must be built anew
+├── PeerLost            another process of the same flow has ended: all must be started again
 ├── ModelError          a model can't be built from what is stored
 │   ├── ModelMissing        no model of that name has been published
 │   └── ModelLogBroken      a base or log entry is missing, or of an unknown kind
@@ -79,6 +80,10 @@ class BrokerUnavailable(BrokerError):
 
 class FlowOutdated(RillrecError):
     """What the flow was built for has changed: partitions of a topic, or the model's name."""
+
+
+class PeerLost(RillrecError):
+    """Another process of the same flow has ended, and with it the flow."""
 
 
 class ModelError(RillrecError):
