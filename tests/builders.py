@@ -120,6 +120,15 @@ def over_the_wire(publish: Publish) -> Publish:
     return decode_publish(encode_publish(publish))
 
 
+def recovered(stored: Sequence[Publish]) -> ModelState:
+    """Return the state that a learner finds after a crash: that of the log."""
+    state = ModelState()
+    for publish in stored:
+        if publish.progress.version > state.progress.version:
+            state.apply_publish(over_the_wire(publish))
+    return state
+
+
 def reload(state: ModelState, *, serve_only: bool = False) -> ModelState:
     """Return a new state, read from a base of another."""
     fresh = ModelState(serve_only=serve_only)

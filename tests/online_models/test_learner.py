@@ -19,6 +19,7 @@ from tests.builders import (
     logged,
     over_the_wire,
     random_stream,
+    recovered,
     small,
     update,
 )
@@ -88,7 +89,7 @@ def test_without_an_interval_only_collecting_publishes() -> None:
 def test_collecting_amid_a_micro_batch_is_refused() -> None:
     learning = learner()
     learning.learn_many(random_stream(3, items=9))
-    with pytest.raises(ValueError, match="3 examples wait: close the micro-batch before"):
+    with pytest.raises(ValueError, match="3 examples and labels wait: close the"):
         learning.collect()
 
 
@@ -144,14 +145,6 @@ def test_a_crash_costs_nothing_that_was_marked(died_after: int) -> None:
     again.collect()
     whole.state.progress = again.state.progress  # but for the number of publishes
     assert differences(whole.state, again.state) == []
-
-
-def recovered(stored: list[Publish]) -> ModelState:
-    state = ModelState()
-    for publish in stored:
-        if publish.progress.version > state.progress.version:
-            state.apply_publish(over_the_wire(publish))
-    return state
 
 
 def _at(example: Example, by: int) -> Example:
