@@ -6,7 +6,7 @@ import random
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from online_models.feedback import again, answer, show
@@ -311,6 +311,7 @@ def wanted(shown: list[Impression], done: list[Interaction]) -> list[Label]:
     return labels
 
 
+@settings(deadline=None)
 @given(streams(), st.randoms(use_true_random=False))
 def test_the_labels_are_the_same_for_any_interleaving_within_the_window(
     stream: tuple[list[Impression], list[Interaction]], dice: random.Random
@@ -324,6 +325,7 @@ def test_the_labels_are_the_same_for_any_interleaving_within_the_window(
     assert ann.outcomes.count("joined_by_request") == len(labels)
 
 
+@settings(deadline=None)
 @given(streams(), st.randoms(use_true_random=False))
 def test_every_event_gives_again_what_it_gave_until_that_is_published(
     stream: tuple[list[Impression], list[Interaction]], dice: random.Random
@@ -343,6 +345,7 @@ def test_every_event_gives_again_what_it_gave_until_that_is_published(
         assert again(ann.slates, Position(topic, 1, offset)) == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

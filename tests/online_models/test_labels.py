@@ -9,7 +9,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from online_models.labels import LARGEST_FEATURE, features_of, weight_of
@@ -172,6 +172,7 @@ def test_a_publish_amid_a_run_holds_the_words_that_stand_before_its_labels() -> 
     assert told == [["a"], ["b"]]
 
 
+@settings(max_examples=20, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 59), st.integers(1, 3)), max_size=60),
     st.lists(st.integers(1, 59), max_size=5),
