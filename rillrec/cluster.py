@@ -72,7 +72,8 @@ def cluster_of(
     if process is None:
         process = _process(environ)
     found = _addresses(environ, addresses, hostfile)
-    cluster = Cluster(workers=workers or 1, process=process or 0, addresses=found)
+    workers = 1 if workers is None else workers
+    cluster = Cluster(workers=workers, process=process or 0, addresses=found)
     if cluster.workers < 1:
         raise SettingsError(f"{cluster.workers} workers are too few, there must be at least 1")
     if process is not None and not found:
