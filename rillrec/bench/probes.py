@@ -1,0 +1,194 @@
+"""Probes: they ask for slates until one shows what was tracked, and note how long that took."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+from rillrec.bench.load import Acknowledged, track
+from schemas.events import Interaction
+from schemas.positions import Position
+from serving import scorer_pb2 as pb
+
+SLATE_LENGTH = 20
+TIMEOUT_S = 10.0
+EVENT_PAUSE_S, MODEL_PAUSE_S = 0.001, 0.01
+MOST_AT_ONCE = 8
+
+Answered = Callable[[Any], bool]
+
+
+def has_reached(positions: Iterable[Any], wanted: Position) -> bool:
+    """Return whether what a reply says was absorbed contains an event."""
+    return any(
+        one.offset > wanted.offset
+        for one in positions
+        if one.topic == wanted.topic and one.partition == wanted.partition
+    )
+
+
+class Gauge:
+    """Durations of one kind. What was not seen within 10 s counts as that, and as a timeout."""
+
+    def __init__(self) -> None:
+        self.times_ms: list[float] = []
+        self.timeouts = 0
+
+    def note(self, began_s: float) -> None:
+        """Note that what began then has been seen now."""
+        self.times_ms.append((time.perf_counter() - began_s) * 1e3)
+
+    def give_up(self) -> None:
+        """Note that something was not seen in time."""
+        self.timeouts += 1
+        self.times_ms.append(TIMEOUT_S * 1e3)
+
+
+async def poll(stub: Any, user_id: str, until: Answered, *, pause_s: float) -> bool:
+    """Ask for a user's slate until a reply is as wanted; return ``False`` after 10 s."""
+    request = pb.RecommendRequest(user_id=user_id, k=SLATE_LENGTH)
+    deadline_s = time.perf_counter() + TIMEOUT_S
+    while not until(await stub.Recommend(request, timeout=TIMEOUT_S)):
+        if time.perf_counter() > deadline_s:
+            return False
+        await asyncio.sleep(pause_s)
+    return True
+
+
+class EventProbe:
+    """From Track's reply to the first slate whose user state contains the event.
+
+    Parameters
+    ----------
+    every_s
+        The least time between two probes: they shall not be the load themselves.
+    """
+
+    def __init__(self, stub: Any, under_way: asyncio.TaskGroup, *, every_s: float) -> None:
+        self.gauge = Gauge()
+        self._stub, self._under_way, self._every_s = stub, under_way, every_s
+        self._next_s, self._running = 0.0, 0
+
+    def heard(self, answered: Acknowledged) -> None:
+        """Take a call as a probe, where it is time for one."""
+        if answered.replied_s < self._next_s or self._running >= MOST_AT_ONCE:
+            return
+        self._next_s = answered.replied_s + self._every_s
+        self._running += 1
+        self._under_way.create_task(self._probe(answered))
+
+    async def _probe(self, answered: Acknowledged) -> None:
+        event, position = answered.events[-1], answered.positions[-1]
+        seen = await poll(
+            self._stub,
+            event.user_id,
+            lambda reply: has_reached(reply.user_positions, position),
+            pause_s=EVENT_PAUSE_S,
+        )
+        self._running -= 1
+        self.gauge.note(answered.replied_s) if seen else self.gauge.give_up()
+
+
+class VectorProbe:
+    """From Track's reply to the first slate of a model that was trained on the event.
+
+    One visitor asks all the time, every 10 ms, on behalf of all events that wait.
+    """
+
+    def __init__(self, stub: Any, user_id: str) -> None:
+        self.gauge = Gauge()
+        self._stub, self._user_id = stub, user_id
+        self._waiting: list[tuple[Position, float]] = []
+
+    def heard(self, answered: Acknowledged) -> None:
+        """Wait for the last event of a call."""
+        self._waiting.append((answered.positions[-1], answered.replied_s))
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Ask until the load has ended, and nothing waits any more."""
+        while self._waiting or not ended.is_set():
+            request = pb.RecommendRequest(user_id=self._user_id, k=SLATE_LENGTH)
+            reply = await self._stub.Recommend(request, timeout=TIMEOUT_S)
+            self._look(reply.model_positions)
+            await asyncio.sleep(MODEL_PAUSE_S)
+
+    def _look(self, positions: Iterable[Any]) -> None:
+        known, now_s, left = list(positions), time.perf_counter(), []
+        for position, replied_s in self._waiting:
+            if has_reached(known, position):
+                self.gauge.note(replied_s)
+            elif now_s - replied_s > TIMEOUT_S:
+                self.gauge.give_up()
+            else:
+                left.append((position, replied_s))
+        self._waiting = left
+
+
+class NewItemProbe:
+    """From Track's reply to the first slate with an item that nobody had seen before.
+
+    Three visitors click on a known item and then on the new one, in one call of Track; a fourth,
+    who has just clicked on the known item, asks.
+
+    Parameters
+    ----------
+    anchors
+        Known items that are neither the most popular nor hardly seen.
+    """
+
+    VISITORS = 3
+
+    def __init__(self, stub: Any, anchors: list[str], *, seed: int) -> None:
+        self.gauge = Gauge()
+        self._stub, self._anchors, self._random = stub, anchors, Random(seed)
+        self._number = 0
+
+    async def run(self, ended: asyncio.Event, *, every_s: float) -> None:
+        """Send one new item after the other until the load has ended."""
+        async with asyncio.TaskGroup() as under_way:
+            while not ended.is_set():
+                under_way.create_task(self.probe())
+                await asyncio.sleep(every_s)
+
+    async def probe(self) -> None:
+        """Introduce one new item, and ask until it is on the slate."""
+        self._number += 1
+        name, anchor = f"new-{self._number:04d}", self._random.choice(self._anchors)
+        asker = f"{name}-asker"
+        clicked = await track(self._stub, [_click(asker, anchor, 0)])
+        if not await self._knows(asker, clicked.positions[0]):
+            self.gauge.give_up()
+            return
+        visitors = [f"{name}-{number}" for number in range(self.VISITORS)]
+        answered = await track(
+            self._stub,
+            [
+                _click(visitor, item, place)
+                for visitor in visitors
+                for place, item in enumerate((anchor, name))
+            ],
+        )
+        seen = await poll(
+            self._stub,
+            asker,
+            lambda reply: any(item.item_id == name for item in reply.items),
+            pause_s=MODEL_PAUSE_S,
+        )
+        self.gauge.note(answered.replied_s) if seen else self.gauge.give_up()
+
+    async def _knows(self, user_id: str, position: Position) -> bool:
+        return await poll(
+            self._stub,
+            user_id,
+            lambda reply: has_reached(reply.user_positions, position),
+            pause_s=MODEL_PAUSE_S,
+        )
+
+
+def _click(user_id: str, item_id: str, place: int) -> Interaction:
+    return Interaction(
+        event_id=f"{user_id}-{place}", user_id=user_id, item_id=item_id, kind="click", time_ms=0
+    )
