@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from online_models.compiled import jit
 from online_models.popularity import Popularity
 from online_models.rules import Rules
 
@@ -53,6 +52,8 @@ def count(
         popularity.totals.array[0],
         popularity.evidence.array,
         popularity.counts.dirty,
+        popularity.tops,
+        popularity.held,
         targets,
         popularity.landmarks.increments(times_ms) * weights[:, None],
         EVIDENCE_KEPT,
@@ -60,7 +61,6 @@ def count(
     )
     popularity.totals.mark_all()
     popularity.evidence.mark_all()
-    popularity.touch(targets)
     increments = rules.landmarks.increments(times_ms)
     _count_rules(
         rules.ids.array,
@@ -76,20 +76,14 @@ def count(
     )
 
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _jit(function: _Function) -> _Function:
-    compiled: Any = numba.njit(cache=True, nogil=True)(function)
-    return cast(_Function, compiled)
-
-
-@_jit
+@jit
 def _count_popularity(
     counts: Any,
     totals: Any,
     evidence: Any,
     dirty: Any,
+    tops: Any,
+    held: Any,
     targets: Any,
     increments: Any,
     kept: float,
@@ -104,9 +98,36 @@ def _count_popularity(
             evidence[h] += (1 - kept) * (np.log(share + unseen[event]) - evidence[h])
             counts[row, h] += increments[event, h]
             totals[h] += increments[event, h]
+            _rise(counts, tops, held, row, h)
 
 
-@_jit
+@jit
+def _rise(counts: Any, tops: Any, held: Any, row: int, h: int) -> None:
+    """Keep a horizon's list of top items as a count grows: best first, ties to the lower row."""
+    own = counts[row, h]
+    at = 0
+    while at < held[h] and tops[h, at] != row:
+        at += 1
+    if at == held[h]:
+        if held[h] < tops.shape[1]:
+            if own <= 0:
+                return
+            held[h] += 1
+        else:
+            at -= 1
+            last = tops[h, at]
+            if own < counts[last, h] or (own == counts[last, h] and row > last):
+                return
+    while at:
+        other = tops[h, at - 1]
+        if own < counts[other, h] or (own == counts[other, h] and row > other):
+            break
+        tops[h, at] = other
+        at -= 1
+    tops[h, at] = row
+
+
+@jit
 def _count_rules(
     ids: Any,
     weights: Any,
@@ -142,7 +163,7 @@ def _count_rules(
                     totals[source, channel] += step * increments[event, h]
 
 
-@_jit
+@jit
 def _slot(ids: Any, weights: Any, wanted: Any, present: Any) -> int:
     """Return the slot of a neighbour: its own, else an empty one, else the weakest's."""
     empty = -1

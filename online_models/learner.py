@@ -12,6 +12,7 @@ import msgspec
 
 from online_models.index_upkeep import IndexUpkeep
 from online_models.micro_batch import MicroBatch
+from online_models.ranker_lists import RankerLists
 from online_models.recommender import Ranking, Recommender
 from online_models.state import ModelState
 from online_models.training import Training
@@ -95,6 +96,7 @@ class Learner:
         self.publish_interval_ms, self.base_growth = publish_interval_ms, base_growth
         self.labels: Counter[str] = Counter()
         self._batch = MicroBatch(state, micro_batch)
+        self._lists = RankerLists(self.recommender.retriever)
         self._training = Training(state)
         self._upkeep = IndexUpkeep(state, background=background)
         self._marks: Marks = {t: dict(parts) for t, parts in state.progress.marks.items()}
@@ -168,7 +170,9 @@ class Learner:
             A micro-batch is open: close it first.
         """
         if self.pending:
-            raise ValueError(f"{self.pending} examples wait: close the micro-batch before")
+            raise ValueError(
+                f"{self.pending} examples and labels wait: close the micro-batch before"
+            )
         entries = (*self._entries, *self.state.collect())
         self._entries, self._published_ms = [], now_ms
         marks = {topic: dict(parts) for topic, parts in self._marks.items()}
@@ -225,15 +229,15 @@ class Learner:
     def _absorb(self, example: Example) -> None:
         wanted = self.observer is not None and self.observer.wants(example)
         listed = example.weight > 0 and bool(example.query.history) and self._samples(example)
-        ranking = None
         if wanted or listed:
             self._batch.count()
-            ranking = self.recommender.rank(example.query)
-        if wanted and ranking is not None and self.observer is not None:
-            self.observer.observe(example, ranking)
+        if wanted and self.observer is not None:
+            self.observer.observe(example, self.recommender.rank(example.query))
+        row = self.state.items.row_of(example.item_id)
+        learnt = self._lists.of(example.query, row) if listed else None
         self._batch.tick(example.time_ms)  # only now: a request can't know when it will be answered
         if example.weight > 0:
-            self._entries += self._batch.add(example, ranking if listed else None)
+            self._entries += self._batch.add(example, learnt)
 
     def _samples(self, example: Example) -> bool:
         if self.state.progress.trained < self.all_lists_until:

@@ -10,7 +10,6 @@ from online_models.counting import count
 from online_models.decay import Landmarks, StreamClock
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
-from online_models.recommender import Ranking
 from online_models.state import ModelState
 from schemas.examples import Example, Feedback
 from schemas.model_log import Admit, Entry
@@ -67,7 +66,7 @@ class MicroBatch:
             ahead_ms=self.clock.ahead_ms,
         )
 
-    def add(self, example: Example, ranking: Ranking | None) -> list[Entry]:
+    def add(self, example: Example, listed: tuple[Floats, int] | None) -> list[Entry]:
         """Take an example in, and its list where the ranker is to learn from it."""
         entries = self._move_landmarks()
         row = self.state.items.row_of(example.item_id)
@@ -83,8 +82,9 @@ class MicroBatch:
         self._times_ms[place] = self._now_ms
         self._sizes[place] = self.state.items.size
         self._filled += 1
-        if ranking is not None:
-            self._add_list(ranking, row, example.weight)
+        if listed is not None:
+            self.lists.append(listed)
+            self.list_weights.append(example.weight)
         return entries
 
     def label(self, feedback: Feedback) -> str:
@@ -125,13 +125,6 @@ class MicroBatch:
     def _history(self, example: Example) -> list[int]:
         window = self.histories.shape[1]
         return self.state.items.rows_of(example.query.history[-window:])[::-1]
-
-    def _add_list(self, ranking: Ranking, row: int, weight: float) -> None:
-        rows = ranking.candidates.rows
-        place = int(np.searchsorted(rows, row))
-        if place < len(rows) and rows[place] == row:
-            self.lists.append((ranking.features, place))
-            self.list_weights.append(weight)
 
     def _welcome(self, row: int) -> None:
         items = self.state.items

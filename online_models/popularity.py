@@ -34,7 +34,7 @@ class Popularity:
     half_lives_ms
         One for each horizon.
     top
-        The length of a horizon's list.
+        The length of a horizon's list: the first ``held`` of its row in ``tops``.
     """
 
     def __init__(self, half_lives_ms: Sequence[float], *, top: int = 120) -> None:
@@ -45,13 +45,14 @@ class Popularity:
         self.evidence = Table("popularity.evidence", (horizons,), dtype=np.float64, by_row=False)
         self.tables = (self.counts, self.totals, self.evidence, self.landmarks.table)
         self.top = top
-        self._lists: list[Rows] = [np.zeros(0, dtype=np.int64) for _ in half_lives_ms]
+        self.tops = np.full((horizons, top), -1, dtype=np.int64)
+        self.held = np.zeros(horizons, dtype=np.int64)
         self._touched: list[Rows] = []
         self._touches = 0
         self._all_touched = False
 
     def touch(self, rows: Rows) -> None:
-        """Tell which rows' counts grew."""
+        """Tell which rows' counts grew; who keeps the lists by itself (``counting``) need not."""
         self._touched.append(rows)
         self._touches += len(rows)
         if self._touches > MAX_TOUCHES:
@@ -67,22 +68,26 @@ class Popularity:
         if self._all_touched:
             self._rank(np.arange(size))
         elif self._touched:
-            self._rank(distinct(np.concatenate([*self._lists, *self._touched])))
+            self._rank(distinct(np.concatenate([*self._present(), *self._touched])))
         self._touched.clear()
         self._touches, self._all_touched = 0, False
-        return self._lists
+        return self._present()
+
+    def _present(self) -> list[Rows]:
+        return [own[:held] for own, held in zip(self.tops, self.held.tolist(), strict=True)]
 
     def _rank(self, rows: Rows) -> None:
         """Let each horizon take its best among rows in rising order."""
         counts = self.counts.array[rows]
-        for horizon in range(len(self._lists)):
+        for horizon in range(len(self.held)):
             own = counts[:, horizon]
             least = np.float32(0)
             if len(own) > self.top:
                 least = np.partition(own, len(own) - self.top)[-self.top]
             places = np.flatnonzero((own >= least) & (own > 0))
             best = np.argsort(-own[places], kind="stable")[: self.top]
-            self._lists[horizon] = rows[places[best]]
+            self.held[horizon] = len(best)
+            self.tops[horizon, : len(best)] = rows[places[best]]
 
     def shares(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Return each row's share of all events on each horizon, of shape ``(rows, horizons)``."""

@@ -57,7 +57,7 @@ class Rules:
         self.tables = (self.ids, self.weights, self.totals, self.landmarks.table)
         self._position_weights = (1.0 + np.arange(scoring_window, dtype=np.float32)) ** -1.0
         forward = np.ones(channels // 2, dtype=np.float32)
-        self._mix = np.concatenate([forward, BACKWARD_SHARE * forward])
+        self.mix = np.concatenate([forward, BACKWARD_SHARE * forward])
 
     def neighbours(self, history: Rows, now_ms: float) -> tuple[Rows, Floats, Floats]:
         """Return what follows a history.
@@ -75,9 +75,7 @@ class Rules:
         """
         history = history[: self.scoring_window]
         ids = self.ids.array[history]
-        fresh = np.tile(self.landmarks.increments(np.array([now_ms]))[0], 2)
-        norms = (self.totals.array[history] / fresh + 1.0) ** -self.norm / fresh
-        norms *= self._position_weights[: len(history), None]
+        norms = self.norms(history, now_ms)
         known = ids >= 0
         scores = (self.weights.array[history] * norms[:, None, :])[known]  # (h, n, c) -> (m, c)
         flat = ids[known].astype(np.int64)
@@ -91,9 +89,18 @@ class Rules:
         starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
         return flat[starts], np.add.reduceat(scores, starts), np.add.reduceat(last, starts)
 
+    def norms(self, history: Rows, now_ms: float) -> Floats:
+        """Return what the scoring window's counts are worth now, of shape ``(h, channels)``."""
+        history = history[: self.scoring_window]
+        increments = self.landmarks.increments(np.array([now_ms]))[0]
+        fresh = np.concatenate([increments, increments])
+        norms: Floats = (self.totals.array[history] / fresh + 1.0) ** -self.norm / fresh
+        norms *= self._position_weights[: len(history), None]
+        return norms
+
     def blend(self, scores: Floats) -> Floats:
         """Return one score of the rules alone for each row of ``(n, channels)``."""
-        blended: Floats = scores @ self._mix
+        blended: Floats = scores @ self.mix
         return blended
 
     def forget(self, rows: Rows) -> None:

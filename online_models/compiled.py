@@ -1,0 +1,16 @@
+"""How the learner's hot loops are compiled. Nothing that serves may import this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def jit(function: _Function) -> _Function:
+    """Compile a function on arrays; the result is kept beside the source for the next process."""
+    compiled: Any = numba.njit(cache=True, nogil=True)(function)
+    return cast(_Function, compiled)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from online_models.learner import Learner
+from online_models.ranker_lists import RankerLists
+from online_models.recommender import Recommender
+from online_models.state import ModelState
+from schemas.examples import Query
+from tests.builders import START_MS, Stream, differences, learn, learner, small, update
+
+WIDE = small(neighbours=40, learning_window=12, scoring_window=10, encoder_window=8)
+
+
+def shown(learning: Learner, query: Query, target: int) -> tuple[np.ndarray, int] | None:
+    """Return the list that ranking the query would give."""
+    ranking = learning.recommender.rank(query)
+    rows = ranking.candidates.rows
+    place = int(np.searchsorted(rows, target))
+    if place == len(rows) or rows[place] != target:
+        return None
+    return ranking.features, place
+
+
+@pytest.mark.parametrize("excludes", [True, False])
+def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool) -> None:
+    rng, stream = np.random.default_rng(3), Stream(excludes=excludes)
+    for n in range(900):
+        item = f"i{int(rng.zipf(1.3)) % 220}"
+        stream.add(f"u{rng.integers(40)}", item, START_MS + n * 90_000)
+    recommender = Recommender(ModelState(WIDE))
+    for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):
+        setattr(recommender.retriever, name, most)
+    learning = Learner(
+        recommender.state, recommender, micro_batch=16, publish_interval_ms=None, lists_every=2
+    )
+    lists, found = RankerLists(recommender.retriever), 0
+    for n, example in enumerate(stream.examples):
+        target = learning.state.items.row_of(example.item_id)
+        words = [(example.offset, update(f"i{n % 9}", in_stock=n % 5 > 0))]
+        learning.learn_many([example], updates=words)
+        learning._batch.count()
+        wanted, made = shown(learning, example.query, target), lists.of(example.query, target)
+        assert (wanted is None) == (made is None)
+        if wanted is not None and made is not None:
+            found += 1
+            assert made[1] == wanted[1]
+            np.testing.assert_allclose(made[0], wanted[0], rtol=1e-5, atol=1e-6)
+    assert 200 < found < 900
+
+
+def test_an_item_that_nobody_may_propose_has_no_list() -> None:
+    learning, query = learn([Stream().add("u", "a")]), Query("u", "u", ("a",))
+    lists = RankerLists(learning.recommender.retriever)
+    assert lists.of(query, -1) is None
+    assert lists.of(query, 0) is not None
+    assert lists.of(Query("u", "u", ("a",), seen=("a",)), 0) is None
+    learning.learn_many([], updates=[(5, update("a", in_stock=False))])
+    assert lists.of(query, 0) is None
+
+
+def test_a_history_of_unknown_items_has_a_list_by_popularity() -> None:
+    learning = learn([Stream().add("u", "a")])
+    made = RankerLists(learning.recommender.retriever).of(Query("u", "u", ("new",)), 0)
+    assert made is not None
+    assert np.isfinite(made[0]).all()
+
+
+def test_the_model_may_outgrow_the_lists_room() -> None:
+    stream = Stream()
+    for n in range(1_100):
+        stream.add(f"u{n // 3}", f"i{n}", START_MS + n)
+    learning = learner(small(capacity=5_000))
+    lists = RankerLists(learning.recommender.retriever)
+    learning.learn_many(stream.examples)
+    learning.close_micro_batch()
+    target = learning.state.items.row_of("i1099")
+    assert lists.of(Query("u", "u", ("i1098",)), target) is not None
+
+
+def test_whether_anybody_observes_changes_nothing() -> None:
+    class Watching:
+        def wants(self, example: object) -> bool:
+            return True
+
+        def observe(self, example: object, ranking: object) -> None:
+            pass
+
+    stream = Stream()
+    for n in range(300):
+        stream.add(f"u{n % 7}", f"i{n * n % 31}", START_MS + n * 1_000)
+    alone, watched = learn(stream.examples), learn(stream.examples, observer=Watching())
+    assert differences(alone.state, watched.state) == []
