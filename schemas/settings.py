@@ -13,12 +13,14 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from schemas.events import DEFAULT_KIND_WEIGHTS
 from schemas.keys import Keys
 from schemas.model_config import ModelConfig
+from schemas.settings_kafka import KafkaSettings
+from schemas.settings_section import Section
 from schemas.user_state import StreamRules
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -52,12 +54,6 @@ def _redis_url(url: SecretStr) -> SecretStr:
     if port == 0:
         raise ValueError("the port of a Redis URL is a number from 1 to 65535")
     return url
-
-
-class Section(BaseModel):
-    """A table of settings: frozen, strictly typed, closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class StoreSettings(Section):
@@ -245,6 +241,7 @@ class Settings(BaseSettings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     flow: FlowSettings = Field(default_factory=FlowSettings)
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
 
     def shapes(self) -> ModelConfig:
         """Return what fixes a new model: the hyper-parameters, and how the stream is read."""

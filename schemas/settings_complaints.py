@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
 from schemas.settings import Settings
 from schemas.settings_environ import PREFIX, Tree, field_of, section_of
@@ -51,7 +51,7 @@ def explain(error: ValidationError, where: Whereabouts) -> Iterator[str]:
             yield f"{where.of(names)}: no such setting{_nearest(names)}"
             continue
         field = field_of(names[:2])
-        secret = field is not None and field.annotation is SecretStr
+        secret = field is not None and "SecretStr" in str(field.annotation)
         value = "(a secret)" if secret else repr(problem["input"])[:80]
         message = problem["msg"].removeprefix("Value error, ")
         message = re.sub("^(Input|String) should", "it must", message)

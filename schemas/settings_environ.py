@@ -106,6 +106,8 @@ def _toml(value: Any) -> str:
     match value:
         case bool():
             return str(value).lower()
+        case SecretStr():
+            return _quoted(value.get_secret_value())
         case str():
             return _quoted(value)
         case list():

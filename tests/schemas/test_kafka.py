@@ -1,0 +1,106 @@
+"""Kafka's settings, and its errors in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.errors import SettingsError
+from schemas.kafka import client_properties, event_types, explained, is_away, start_ms, topic_of
+from schemas.settings import Settings
+from schemas.settings_environ import environ_of
+from schemas.settings_kafka import KafkaSettings
+from schemas.settings_loading import load_settings
+
+SECRETS = {
+    "RILLREC_KAFKA__BROKERS": "one:9092,two:9092",
+    "RILLREC_KAFKA__PROPERTIES__SASL_PASSWORD": 'a "secret" \\ one',
+    "RILLREC_KAFKA__PROPERTIES__SOCKET_KEEPALIVE_ENABLE": "true",
+    "RILLREC_KAFKA__PROPERTIES__STATISTICS_INTERVAL_MS": "5",
+}
+
+
+def test_properties_come_from_the_environment_and_reach_librdkafka_as_text() -> None:
+    kafka = load_settings(environ=SECRETS).kafka
+    assert client_properties(kafka, {"client.id": "x"}) == {
+        "bootstrap.servers": "one:9092,two:9092",
+        "sasl.password": 'a "secret" \\ one',
+        "socket.keepalive.enable": "true",
+        "statistics.interval.ms": "5",
+        "client.id": "x",
+    }
+
+
+def test_properties_survive_the_way_to_a_child_process() -> None:
+    settings = load_settings(environ=SECRETS)
+    again = load_settings(environ=environ_of(settings))
+    assert client_properties(again.kafka) == client_properties(settings.kafka)
+
+
+def test_no_property_is_ever_shown() -> None:
+    settings = load_settings(environ=SECRETS)
+    assert "secret" not in f"{settings!r} {settings.kafka.properties}"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("group.id", "set kafka.group"),
+        ("AUTO_OFFSET_RESET", r"set kafka\.start \(--from\)"),
+        ("acks", "it is always all"),
+    ],
+)
+def test_properties_that_decide_what_is_guaranteed_are_refused(name: str, remedy: str) -> None:
+    variable = f"RILLREC_KAFKA__PROPERTIES__{name.upper().replace('.', '_')}"
+    with pytest.raises(SettingsError, match=remedy) as refused:
+        load_settings(environ={variable: "hush"})
+    assert "hush" not in str(refused.value)
+    assert "(a secret)" in str(refused.value)
+
+
+@pytest.mark.parametrize("brokers", ["kafka", "kafka:", ":9092", "kafka:0", "a:1,b:70000"])
+def test_brokers_are_addresses(brokers: str) -> None:
+    with pytest.raises(SettingsError, match="brokers are host:port"):
+        load_settings(environ={"RILLREC_KAFKA__BROKERS": brokers})
+
+
+@pytest.mark.parametrize("start", ["yesterday", "12", "2026-13-01", "9" * 30, ""])
+def test_a_start_that_names_no_place_is_refused(start: str) -> None:
+    with pytest.raises(SettingsError, match="use resume, earliest, latest, a time such as"):
+        load_settings(environ={}, options={"kafka": {"start": start}})
+
+
+def test_a_start_may_be_a_time() -> None:
+    for start in ("resume", "earliest", "latest", "2026-01-01", "1767225600000"):
+        assert KafkaSettings(start=start).start == start
+    assert start_ms("2026-01-01") == 1_767_225_600_000
+
+
+def test_topics_tell_types_and_types_topics() -> None:
+    kafka = KafkaSettings(items_topic="catalogue")
+    assert event_types(kafka)["catalogue"] == "item"
+    assert topic_of(kafka, "item") == "catalogue"
+    assert topic_of(kafka, "no such type") == "interactions"
+
+
+def test_the_group_is_named_after_the_model() -> None:
+    assert Settings().kafka.group_of("shop") == "rillrec-shop"
+    assert KafkaSettings(group="mine").group_of("shop") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("_ALL_BROKERS_DOWN", "does not answer: why; is it running"),
+        ("UNKNOWN_TOPIC_OR_PART", "no topic 't': create it (`rillrec topics create`)"),
+        ("SASL_AUTHENTICATION_FAILED", "refuses the credentials: why; correct sasl.username"),
+        ("TOPIC_AUTHORIZATION_FAILED", "denies access to 't': why; grant"),
+        ("OFFSET_OUT_OF_RANGE", "has deleted what 't' held there: why; go on with --from earliest"),
+        ("MSG_SIZE_TOO_LARGE", "too large: why; raise the topic's max.message.bytes"),
+        ("INVALID_CONFIG", "refused: why (INVALID_CONFIG), topic 't'"),
+    ],
+)
+def test_errors_name_cause_value_and_remedy(name: str, words: str) -> None:
+    said = explained(name, "why", brokers="b:9092", topic="t")
+    assert said.startswith("Kafka at b:9092")
+    assert words in said
+    assert is_away(name) == (name == "_ALL_BROKERS_DOWN")
