@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING
 from rillrec.health import scorer_serves
 from rillrec.ports import choose_port
 from rillrec.stores import RedisAt, store_at
-from rillrec.supervisor import Child, Supervisor, Tell
+from rillrec.supervisor import Child, Supervisor, Tell, child_environ
 from schemas.errors import ProcessFailed, StoreUnavailable
-from schemas.settings_environ import CONFIG_VARIABLE, PREFIX, environ_of
 
 if TYPE_CHECKING:
     from schemas.settings import FlowSettings, ServeSettings, Settings
@@ -151,19 +149,12 @@ class Local:
         return (lambda line: tell(f"{name:>6} | {line}")) if tell else None
 
     def _environ(self) -> dict[str, str]:
-        """Return the children's environment: this one's, and these settings and no others."""
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
-        return (
-            environ
-            | environ_of(self.settings)
-            | {
-                CONFIG_VARIABLE: os.devnull,
-                "RILLREC_STORE__REDIS_URL": self.redis_url,
-                "RILLREC_SERVE__PORT": str(self.port),
-                "RILLREC_SERVE__METRICS_PORT": str(self._metrics_port),
-                "RILLREC_FLOW__METRICS_PORT": str(self._flow_metrics_port),
-                "PYTHONUNBUFFERED": "1",
-            }
+        return child_environ(
+            self.settings,
+            RILLREC_STORE__REDIS_URL=self.redis_url,
+            RILLREC_SERVE__PORT=str(self.port),
+            RILLREC_SERVE__METRICS_PORT=str(self._metrics_port),
+            RILLREC_FLOW__METRICS_PORT=str(self._flow_metrics_port),
         )
 
     def _port(self, name: str, section: ServeSettings | FlowSettings, key: str) -> int:

@@ -107,6 +107,7 @@ def settings_of(
     model: str | None = None,
     serve: Mapping[str, Any] | None = None,
     stream: Mapping[str, Any] | None = None,
+    kafka: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Return the settings: what was said as options, over the environment, over the file.
 
@@ -119,6 +120,7 @@ def settings_of(
         "model": {"name": model},
         "serve": serve or {},
         "stream": stream or {},
+        "kafka": kafka or {},
     }
     given = {
         section: {key: _plain(value) for key, value in keys.items() if value is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from schemas.errors import SettingsError
 
@@ -41,6 +41,13 @@ def choose_port(
     if wanted:
         tell(f"note: port {wanted} is taken, {name} is {free} instead")
     return free
+
+
+def free_ports(count: int, *, host: str = "127.0.0.1") -> list[int]:
+    """Return so many different ports that nothing listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(closing(_bound(host, 0))) for _ in range(count)]
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -9,10 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rillrec.exits import SETTINGS, USAGE
 from schemas.errors import ProcessFailed
+from schemas.settings_environ import CONFIG_VARIABLE, PREFIX, environ_of
+
+if TYPE_CHECKING:
+    from schemas.settings import Settings
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
@@ -53,6 +57,7 @@ class Child:
         self._tell_line = tell_line
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
+        self._asked = False
         self.started_s = 0.0
 
     @property
@@ -67,6 +72,7 @@ class Child:
 
     def start(self) -> None:
         """Start it. It ends when this process does, however that ends."""
+        self._asked = False
         self._process = subprocess.Popen(
             [*self._argv, "--parent", str(os.getpid())],
             env=self._environ,
@@ -91,12 +97,18 @@ class Child:
                 if self._tell_line:
                     self._tell_line(line.rstrip())
 
+    def ask_to_end(self) -> None:
+        """Have it end in order; does not wait. Asking again would not be in order any more."""
+        if self._process is not None and self._process.poll() is None and not self._asked:
+            self._process.send_signal(signal.SIGTERM)
+            self._asked = True
+
     def stop(self, *, wait_s: float) -> None:
         """Ask it to end, and end it where it has not after ``wait_s``."""
         if self._process is None:
             return
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self.ask_to_end()
             try:
                 self._process.wait(wait_s)
             except subprocess.TimeoutExpired:
@@ -104,6 +116,12 @@ class Child:
                 self._process.wait()
         if self._reader:
             self._reader.join(1.0)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 class Supervisor:
@@ -149,13 +167,13 @@ class Supervisor:
 
     def _plan_restart(self, child: Child, now_s: float) -> None:
         code = child.exit_code
-        last = "\n".join(f"    {line}" for line in child.last_lines)
+        last = last_words(child)
         if code in (SETTINGS, USAGE):
             raise ProcessFailed(f"the {child.name} can't start as it is configured:\n{last}")
         wait_s = self._waits_s[child.name]
         self._waits_s[child.name] = min(2 * wait_s, LONGEST_WAIT_S)
         self._due_s[child.name] = now_s + wait_s
-        self._tell(f"the {child.name} {_ended(code)}; starting it again in {wait_s:g} s\n{last}")
+        self._tell(f"the {child.name} {how_ended(code)}; starting it again in {wait_s:g} s\n{last}")
 
     def stop(self, *, wait_s: float = 15.0) -> None:
         """End all children, those started last first."""
@@ -164,7 +182,20 @@ class Supervisor:
             child.stop(wait_s=wait_s)
 
 
-def _ended(code: int | None) -> str:
+def child_environ(settings: Settings, **more: str) -> dict[str, str]:
+    """Return a child's environment: this process's own, with these settings and no others."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    own = {CONFIG_VARIABLE: os.devnull, "PYTHONUNBUFFERED": "1"}
+    return environ | environ_of(settings) | own | more
+
+
+def last_words(child: Child) -> str:
+    """Return the last lines that a child wrote, indented."""
+    return "\n".join(f"    {line}" for line in child.last_lines)
+
+
+def how_ended(code: int | None) -> str:
+    """Return how a child ended, in words."""
     if code is not None and code < 0:
         return f"was ended by {signal.Signals(-code).name}"
     return f"ended with code {code}"
