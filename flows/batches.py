@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from schemas.events import Event, ItemUpdate
 from schemas.examples import Example, Feedback
-from schemas.positions import Marks
 from serving.store import ShardWrite
 
 KEPT_OF_OVERSIZED = 4_096
@@ -68,7 +67,11 @@ class Piece(Struct, frozen=True):
 
 
 class Lesson(Struct, frozen=True):
-    """What the learner gets of a piece, also where it is nothing: it waits for every piece."""
+    """What the learner gets of a piece, also where it is nothing: it waits for every piece.
+
+    ``held`` is the mark of its source that the piece's shard has reached by it, 0 where nothing
+    happened.
+    """
 
     topic: str
     partition: int
@@ -78,6 +81,8 @@ class Lesson(Struct, frozen=True):
     examples: list[Example]
     updates: list[tuple[int, ItemUpdate]]
     feedback: list[Feedback] = []
+    shard: str = ""
+    held: int = 0
 
 
 class Receipt(Struct):
@@ -87,12 +92,8 @@ class Receipt(Struct):
 
 
 class Settled(Struct, frozen=True):
-    """A piece whose users have their next states: what to store, then what to learn from.
-
-    ``before`` are the shard's marks as they stood before the piece.
-    """
+    """A piece whose users have their next states: what to store, then what to learn from."""
 
     lesson: Lesson
     write: ShardWrite | None
-    before: Marks
     receipt: Receipt

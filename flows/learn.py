@@ -9,6 +9,7 @@ import torch
 from bytewax.operators import StatefulBatchLogic
 
 from flows.batches import Lesson
+from flows.held import Held
 from flows.in_order import InOrder
 from flows.patience import patiently
 from flows.tally import Tally
@@ -97,6 +98,8 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
     micro_batch_wait_ms
         A micro-batch that is not full is closed after that wait. ``None`` closes by count alone,
         and at the end of the source: what is learnt is then the same for any timing.
+    held
+        Told what the shards of the lessons hold.
     """
 
     def __init__(
@@ -106,8 +109,10 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
         tally: Tally,
         now_ms: Callable[[], int],
         micro_batch_wait_ms: int | None,
+        held: Held | None = None,
     ) -> None:
         self._learner, self._tally, self._now_ms = learner, tally, now_ms
+        self._held = held or Held()
         self._wait_ms = micro_batch_wait_ms
         self._in_order = InOrder()
         self._reached: Marks = {}
@@ -117,8 +122,11 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
     def on_batch(self, values: list[list[Lesson]]) -> tuple[list[Publish], bool]:
         now_ms = self._now_ms()
         publishes: list[Publish] = []
+        lessons = [one for value in values for one in value]
         with self._tally.timed("learn"):
-            for lesson in self._in_order.take([one for value in values for one in value]):
+            for lesson in lessons:
+                self._held.note(lesson)
+            for lesson in self._in_order.take(lessons):
                 publishes += self._learn(lesson, now_ms)
         return self._out(publishes, now_ms), StatefulBatchLogic.RETAIN
 

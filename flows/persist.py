@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 from flows.batches import Lesson, Settled
 from flows.dead_letters import DeadLetterFile
 from flows.patience import patiently
 from flows.tally import Tally
-from schemas.errors import StoreError
-from schemas.positions import Marks
 from schemas.user_state import UserState
 from serving.store import DeadLetter, ShardWrite, Store
 
@@ -17,8 +13,9 @@ from serving.store import DeadLetter, ShardWrite, Store
 class Persist:
     """Stores all pieces that have arrived in one round trip, and hands their lessons on.
 
-    The store writes a shard's states, marks and dead letters together or not at all; so after a
-    lost reply its marks tell what was written, and nothing is written twice.
+    The store writes a shard's states, marks and dead letters together or not at all, and only where
+    its marks are those that the piece continues; so after a lost reply nothing is written twice.
+    Threads may share it: a shard's pieces come from one of them.
 
     Parameters
     ----------
@@ -37,16 +34,18 @@ class Persist:
         dead_letters: DeadLetterFile | None = None,
     ) -> None:
         self._store, self._key, self._tally, self._file = store, key, tally, dead_letters
-        self._stored: dict[str, Marks] = {}
-        self._lock = threading.Lock()  # workers of one process share this object
 
     def __call__(self, values: list[tuple[str, Settled]]) -> list[tuple[str, list[Lesson]]]:
-        with self._lock, self._tally.timed("persist"):
+        """Store pieces, and return their lessons.
+
+        Raises
+        ------
+        StoreRolledBack
+            The store has lost what it had acknowledged, or another flow writes to it.
+        """
+        with self._tally.timed("persist"):
             settled = [value for _, value in values]
             writes = merged([one.write for one in settled if one.write is not None])
-            for one in settled:
-                if one.write is not None:
-                    self._stored.setdefault(one.write.shard, one.before)
             if writes:
                 self._write(writes)
             for one in settled:
@@ -56,37 +55,7 @@ class Persist:
     def _write(self, writes: list[ShardWrite]) -> None:
         if self._file is not None:
             self._file.write([letter for write in writes for letter in write.dead])
-
-        def attempt(again: bool) -> None:
-            left = self._unwritten(writes) if again else writes
-            self._store.write_shards(left)
-
-        patiently(attempt)
-        self._stored.update((write.shard, write.marks) for write in writes)
-
-    def _unwritten(self, writes: list[ShardWrite]) -> list[ShardWrite]:
-        """Return the writes that the store does not hold yet.
-
-        Raises
-        ------
-        StoreError
-            The store is back without what it had acknowledged.
-        """
-        wanted = {write.shard: write for write in writes}
-        left = []
-        found = self._store.read_marks(list(self._stored))
-        for (shard, stored), marks in zip(self._stored.items(), found, strict=True):
-            if shard in wanted and marks == wanted[shard].marks:
-                continue
-            if marks != stored:
-                raise StoreError(
-                    f"the store is back, but shard {shard} stands at {marks} and not at {stored}: "
-                    "it lost writes, or another flow writes to this model. Start the flow again: "
-                    "it goes on from what the store holds"
-                )
-            if shard in wanted:
-                left.append(wanted[shard])
-        return left
+        patiently(lambda _again: self._store.write_shards(writes))
 
 
 def merged(writes: list[ShardWrite]) -> list[ShardWrite]:
@@ -107,5 +76,5 @@ def _merged(parts: list[ShardWrite]) -> ShardWrite:
             forgotten[user_id] = None
         states.update(part.states)
         dead.extend(part.dead)
-    last = parts[-1]
-    return ShardWrite(last.shard, states, last.marks, tuple(forgotten), tuple(dead))
+    first, last = parts[0], parts[-1]
+    return ShardWrite(last.shard, states, last.marks, tuple(forgotten), tuple(dead), first.before)

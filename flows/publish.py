@@ -6,10 +6,10 @@ import logging
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
+from flows.held import Held
 from flows.patience import patiently
 from flows.tally import Tally
-from schemas.errors import StoreError
-from schemas.model_log import Publish, is_base
+from schemas.model_log import Progress, Publish, is_base
 from schemas.positions import mark_of
 from serving.store import Store
 from serving.store.protocol import EVENTS_TOPIC
@@ -23,30 +23,44 @@ class PublishSink(DynamicSink[tuple[str, Publish]]):
 
     Parameters
     ----------
+    held
+        What this flow has seen the shards hold: looked at before a publish, recorded with it.
     trims_events
-        Whether the embedded event log is trimmed behind the low-water marks, every 20 publishes.
+        Whether the embedded event log is trimmed, every 20 publishes, behind the marks of the
+        publish before.
     """
 
-    def __init__(self, store: Store, *, tally: Tally, trims_events: bool = False) -> None:
-        self._store, self._tally, self._trims_events = store, tally, trims_events
+    def __init__(
+        self,
+        store: Store,
+        *,
+        tally: Tally,
+        held: Held | None = None,
+        trims_events: bool = False,
+    ) -> None:
+        self._store, self._tally, self._held = store, tally, held or Held()
+        self._trims_events = trims_events
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> PublishPartition:
-        return PublishPartition(self._store, self._tally, self._trims_events)
+        return PublishPartition(self._store, self._tally, self._held, self._trims_events)
 
 
 class PublishPartition(StatelessSinkPartition[tuple[str, Publish]]):
     """One worker's part of the sink; only the worker that learns has something to publish."""
 
-    def __init__(self, store: Store, tally: Tally, trims_events: bool) -> None:
-        self._store, self._tally, self._trims_events = store, tally, trims_events
+    def __init__(self, store: Store, tally: Tally, held: Held, trims_events: bool) -> None:
+        self._store, self._tally, self._held = store, tally, held
+        self._trims_events, self._trims_below = trims_events, 0
 
     def write_batch(self, items: list[tuple[str, Publish]]) -> None:
         """Store publishes.
 
         Raises
         ------
+        StoreRolledBack
+            The store has lost what it had acknowledged.
         StoreError
-            Another flow publishes to the same model, or the store lost what it had acknowledged.
+            Another flow publishes to the same model.
         """
         with self._tally.timed("publish"):
             for _, publish in items:
@@ -61,25 +75,18 @@ class PublishPartition(StatelessSinkPartition[tuple[str, Publish]]):
         _log.info("kept a base snapshot of version %d", base.progress.version)
 
     def _append(self, publish: Publish) -> None:
-        def attempt(again: bool) -> None:
-            if not (again and self._holds(publish)):
-                self._store.append(publish)
+        moved = patiently(lambda _again: self._held.unrecorded(self._store))
+
+        def attempt(_again: bool) -> None:
+            self._held.check(self._store)
+            self._store.append(publish, held=moved)
 
         patiently(attempt)
-        version = publish.progress.version
-        self._tally.published("log", version)
-        if self._trims_events and version % TRIMMED_EVERY == 0:
-            until = mark_of(publish.progress.marks, EVENTS_TOPIC, 0)
-            patiently(lambda _again: self._store.trim_events(until))
+        self._held.record(moved)
+        self._tally.published("log", publish.progress.version)
+        self._trim(publish.progress)
 
-    def _holds(self, publish: Publish) -> bool:
-        """Return whether an append whose reply was lost was carried out."""
-        version, wanted = self._store.version(), publish.progress.version
-        if version < wanted - 1:
-            raise StoreError(
-                f"the store is back, but the model's log ends at version {version} and not at "
-                f"{wanted - 1}: it lost writes. Start the flow again: it goes on from what the "
-                "store holds"
-            )
-        kept = self._store.read_log(wanted - 1, count=1)
-        return bool(kept) and kept[0] == publish
+    def _trim(self, progress: Progress) -> None:
+        below, self._trims_below = self._trims_below, mark_of(progress.marks, EVENTS_TOPIC, 0)
+        if self._trims_events and below and progress.version % TRIMMED_EVERY == 0:
+            patiently(lambda _again: self._store.trim_events(below, at=progress))

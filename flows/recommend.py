@@ -19,6 +19,7 @@ from bytewax.dataflow import Dataflow
 from flows.dead_letters import DeadLetterFile
 from flows.decode import Decode
 from flows.failures import Failures
+from flows.held import Held
 from flows.learn import Learn, learner_of
 from flows.lease import Lease, this_process
 from flows.persist import Persist
@@ -76,18 +77,23 @@ def build_flow(
     failures
         Keeps the first error of the steps, for whoever runs the flow on several workers.
     """
-    tally, failures = tally or Tally(), failures or Failures()
+    tally, failures, held = tally or Tally(), failures or Failures(), Held()
     source.resume_from(store, lease)
     decode = Decode(source.decoder, tally=tally, now_ms=now_ms)
     persist = Persist(store, key=model_name, tally=tally, dead_letters=dead_letters)
-    sink = PublishSink(store, tally=tally, trims_events=isinstance(source, LogSource))
+    trims = isinstance(source, LogSource)
+    sink = PublishSink(store, tally=tally, held=held, trims_events=trims)
 
     def sessionise(_resumed: None) -> Sessionise:
         return Sessionise(store, rules, tally=tally, cached_users=cached_users)
 
     def learn(_resumed: None) -> Learn:
         return Learn(
-            open_learner(), tally=tally, now_ms=now_ms, micro_batch_wait_ms=micro_batch_wait_ms
+            open_learner(),
+            tally=tally,
+            now_ms=now_ms,
+            micro_batch_wait_ms=micro_batch_wait_ms,
+            held=held,
         )
 
     flow = Dataflow("recommend")

@@ -83,19 +83,19 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
         settling = Settling(piece, marks, self._cache, self._rules, ledger=self._ledger)
         for happening in piece.happenings:
             settling.take(happening)
-        before = _copy(marks)
         write = None
         if piece.happenings:
             until = piece.happenings[-1][0] + 1
             if until > mark_of(marks, piece.topic, piece.partition):
+                before = _copy(marks)
                 advance(marks, piece.topic, piece.partition, until)
-                write = settling.write(_copy(marks))
+                write = settling.write(before, _copy(marks))
         receipt = Receipt()
         if write is not None:
             self._cache.handed_on(receipt, len(write.states) + len(write.forgotten))
         reasons = Counter(letter.reason for letter in settling.dead)
         self._tally.settled(verdicts=settling.verdicts, reasons=reasons, users={})
-        return Settled(settling.lesson(), write, before, receipt)
+        return Settled(settling.lesson(), write, receipt)
 
 
 def _copy(marks: Marks) -> Marks:

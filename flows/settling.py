@@ -127,10 +127,10 @@ class Settling:
                 )
             )
 
-    def write(self, marks: Marks) -> ShardWrite:
-        """Return what is to be stored, with the marks that the shard has reached by it."""
+    def write(self, before: Marks, marks: Marks) -> ShardWrite:
+        """Return what is to be stored, by which the shard goes from ``before`` to ``marks``."""
         return ShardWrite(
-            self._piece.shard, self._states, marks, tuple(self._forgotten), tuple(self.dead)
+            self._piece.shard, self._states, marks, tuple(self._forgotten), tuple(self.dead), before
         )
 
     def lesson(self) -> Lesson:
@@ -144,4 +144,6 @@ class Settling:
             piece.end,
             self._examples,
             self._updates,
+            shard=piece.shard,
+            held=piece.happenings[-1][0] + 1 if piece.happenings else 0,
         )

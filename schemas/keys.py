@@ -15,6 +15,7 @@ key                                       type    holds
 ``rillrec:{NAME}:base:VERSION``           string  a base snapshot of one version; the newest three
 ``rillrec:{NAME}:bases``                  zset    versions of the kept bases
 ``rillrec:{NAME}:low``                    string  low-water marks: below them all is published
+``rillrec:{NAME}:held``                   hash    shard to the marks that it had at a publish
 ``rillrec:{NAME}:owner``                  string  the lease of the one flow that may write the model
 ``rillrec:{NAME}:serves``                 string  the model that NAME stands for, if it is another
 ``rillrec:{NAME}:served``                 string  the model that NAME stood for before
@@ -50,8 +51,10 @@ class Keys:
         self.name = name
         self.events = f"rillrec:{{{name}}}:events"
         self.log = f"rillrec:{{{name}}}:log"
+        self.base_prefix = f"rillrec:{{{name}}}:base:"
         self.bases = f"rillrec:{{{name}}}:bases"
         self.low = f"rillrec:{{{name}}}:low"
+        self.held = f"rillrec:{{{name}}}:held"
         self.owner = f"rillrec:{{{name}}}:owner"
         self.serves = f"rillrec:{{{name}}}:serves"
         self.served = f"rillrec:{{{name}}}:served"
@@ -67,4 +70,4 @@ class Keys:
         return f"rillrec:{{{self.name}:{shard}}}:dead"
 
     def base(self, version: int) -> str:
-        return f"rillrec:{{{self.name}}}:base:{version}"
+        return f"{self.base_prefix}{version}"

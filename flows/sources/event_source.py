@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.batches import SourceBatch
 from flows.decode import Decoder
+from flows.held import resume_marks
 from flows.lease import Lease
 from flows.patience import patiently
 from flows.sources.watched import OnFailure, Unreadable, Watched
@@ -21,8 +23,8 @@ from serving.store import Store
 class EventSource(FixedPartitionedSource[SourceBatch, int]):
     """One partition of one topic, read by one worker.
 
-    It starts at the store's low-water mark: below it all is learnt and published. Where the engine
-    keeps a recovery store, it starts at the lower of both.
+    It starts where the store says (``flows.held``): below it all is stored, learnt and published.
+    Where the engine keeps a recovery store, it starts at the lower of both.
 
     Parameters
     ----------
@@ -42,12 +44,12 @@ class EventSource(FixedPartitionedSource[SourceBatch, int]):
         self.topic, self.decoder = topic, decoder
         self.on_failure: OnFailure | None = None
         self._ended = threading.Event()
-        self._low_marks: Callable[[], Marks] = dict
+        self._resume_marks: Callable[[], Marks] = dict
         self._lease: Lease | None = None
 
     def resume_from(self, store: Store, lease: Lease | None = None) -> None:
-        """Start at a store's low-water marks, holding the lease of its model while reading."""
-        self._low_marks, self._lease = store.low_marks, lease
+        """Start where a store says, holding the lease of its model while reading."""
+        self._resume_marks, self._lease = partial(resume_marks, store), lease
 
     def end(self) -> None:
         """Read nothing more: the flow ends in order, everything that was read is published."""
@@ -70,7 +72,7 @@ class EventSource(FixedPartitionedSource[SourceBatch, int]):
     def _opened(self, resume_state: int | None) -> StatefulSourcePartition[SourceBatch, int]:
         if self._lease is not None:
             self._lease.hold()
-        start = mark_of(patiently(lambda _again: self._low_marks()), self.topic, 0)
+        start = mark_of(patiently(lambda _again: self._resume_marks()), self.topic, 0)
         if resume_state is not None:
             start = min(start, resume_state)
         return self.open_at(start)

@@ -88,7 +88,7 @@ class AsyncRedisStore:
             return []
         try:
             ids = await self._redis.execute_command(
-                "EVAL", scripts.ADD_EVENTS, 1, self.keys.events, *flattened(events)
+                "EVAL", scripts.ADD_EVENTS.text, 1, self.keys.events, *flattened(events)
             )
         except (RedisError, OSError, TimeoutError) as error:
             raise translated(error, self.address) from error

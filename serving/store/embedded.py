@@ -48,8 +48,8 @@ class EmbeddedRedis:
     """A redis-server that keeps its data in a directory and dies with the process that started it.
 
     Every acknowledged write is on disk (``appendfsync always``, unless told otherwise). It listens
-    on a unix socket in the directory and, where asked, on 127.0.0.1. Start it from a thread that lives as long as it is
-    needed: Linux counts the end of that thread as the end of the parent.
+    on a unix socket in the directory and, where asked, on 127.0.0.1. Start it from a thread that
+    lives as long as it is needed: Linux counts the end of that thread as the end of the parent.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas.errors import StoreError
-from schemas.model_log import Publish, decode_publish
+from schemas.model_log import Progress, Publish, decode_publish
 from schemas.positions import Marks, Position
 from schemas.user_codec import decode_user
 from schemas.user_state import UserState
@@ -42,6 +42,20 @@ def marks_of(payload: bytes | None) -> Marks:
         raise StoreError(f"the marks of a shard can't be read: {error}") from error
 
 
+def marks_bytes(marks: Marks) -> bytes:
+    """Return marks as bytes, the same for equal marks: the store compares them."""
+    return encode(_in_order(marks))
+
+
+def low_bytes(progress: Progress) -> bytes:
+    """Return a version and its marks as bytes, the same for equal ones."""
+    return encode((progress.version, _in_order(progress.marks)))
+
+
+def _in_order(marks: Marks) -> Marks:
+    return {topic: dict(sorted(marks[topic].items())) for topic in sorted(marks) if marks[topic]}
+
+
 def low_of(payload: bytes | None) -> tuple[int, Marks]:
     """Return the newest version, and the low-water marks that were stored with it."""
     if payload is None:
@@ -50,6 +64,13 @@ def low_of(payload: bytes | None) -> tuple[int, Marks]:
         return _LOW.decode(payload)
     except msgspec.DecodeError as error:
         raise StoreError(f"the low-water marks can't be read: {error}") from error
+
+
+def held_of(flat: Sequence[bytes]) -> dict[str, Marks]:
+    """Return what shards were known to hold, from a reply of shards and marks in turn."""
+    return {
+        shard.decode(): marks_of(marks) for shard, marks in zip(flat[::2], flat[1::2], strict=True)
+    }
 
 
 def publish_of(payload: bytes, where: str) -> Publish:
@@ -87,13 +108,10 @@ def flattened(events: Sequence[tuple[str, bytes]]) -> list[str | bytes]:
     return [part for event in events for part in event]
 
 
-def dead_fields(letter: DeadLetter) -> Command:
-    """Return a dead letter as the fields of a stream entry."""
+def dead_values(letter: DeadLetter) -> Command:
+    """Return a dead letter as the values of a stream entry."""
     place = encode((letter.topic, letter.partition, letter.offset))
-    return (
-        "at", place, "t", letter.event_type, "r", letter.reason, "m", letter.message,
-        "d", letter.payload,
-    )  # fmt: skip
+    return (place, letter.event_type, letter.reason, letter.message, letter.payload)
 
 
 def dead_letter_of(fields: list[bytes]) -> DeadLetter:

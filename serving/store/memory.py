@@ -7,15 +7,20 @@ import secrets
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from schemas.errors import StoreError
 from schemas.keys import shard_of
-from schemas.model_log import Publish
+from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, Position
 from schemas.user_state import UserState
 from serving.store.protocol import DEAD_LETTERS_PER_SHARD, EVENTS_TOPIC, KEPT_BASES
 from serving.store.records import DeadLetter, ShardWrite
+from serving.store.refusals import (
+    advances_nothing,
+    base_elsewhere,
+    log_elsewhere,
+    shard_elsewhere,
+)
 
 
 def _now_ms() -> int:
@@ -41,6 +46,7 @@ class MemoryStore:
         self._bases: dict[int, Publish] = {}
         self._version = 0
         self._low: Marks = {}
+        self._held: dict[str, Marks] = {}
         self._events: list[tuple[int, str, bytes]] = []
         self._last_offset = 0
         self._lease: tuple[str, str, int] | None = None
@@ -63,26 +69,40 @@ class MemoryStore:
     def write_shards(self, writes: Sequence[ShardWrite]) -> None:
         with self._changed:
             for write in writes:
-                for user_id in write.forgotten:
-                    self._users.pop(user_id, None)
-                self._users.update(write.states)
-                self._marks[write.shard] = copy.deepcopy(write.marks)
-                if write.dead:
-                    dead = self._dead.setdefault(write.shard, [])
-                    dead.extend(write.dead)
-                    del dead[:-DEAD_LETTERS_PER_SHARD]
+                if not self._has(write):
+                    self._write(write)
 
-    def append(self, publish: Publish) -> None:
+    def _has(self, write: ShardWrite) -> bool:
+        if write.before is None:
+            return False
+        if write.before == write.marks:
+            raise advances_nothing(write.shard, write.marks)
+        marks = self._marks.get(write.shard, {})
+        if marks not in (write.before, write.marks):
+            raise shard_elsewhere(write.shard, marks, write.before)
+        return marks == write.marks
+
+    def _write(self, write: ShardWrite) -> None:
+        for user_id in write.forgotten:
+            self._users.pop(user_id, None)
+        self._users.update(write.states)
+        self._marks[write.shard] = copy.deepcopy(write.marks)
+        if write.dead:
+            dead = self._dead.setdefault(write.shard, [])
+            dead.extend(write.dead)
+            del dead[:-DEAD_LETTERS_PER_SHARD]
+
+    def append(self, publish: Publish, *, held: Mapping[str, Marks] | None = None) -> None:
         version = publish.progress.version
         with self._changed:
-            if version <= self._version:
-                raise StoreError(
-                    f"version {version} is not newer than {self._version}, the log's newest: "
-                    "another flow publishes to this model; stop one of them"
-                )
+            if version == self._version and self._log and self._log[-1] == publish:
+                return
+            if version != self._version + 1:
+                raise log_elsewhere(version, self._version)
             self._log.append(publish)
             self._version = version
             self._low = copy.deepcopy(publish.progress.marks)
+            self._held.update(copy.deepcopy(dict(held or {})))
             self._changed.notify_all()
 
     def read_log(self, after_version: int, *, block_ms: int = 0, count: int = 100) -> list[Publish]:
@@ -100,14 +120,23 @@ class MemoryStore:
         with self._changed:
             return copy.deepcopy(self._low)
 
+    def held(self) -> dict[str, Marks]:
+        with self._changed:
+            return copy.deepcopy(self._held)
+
     def put_base(self, base: Publish) -> None:
         with self._changed:
+            if not self._ends_with(base.progress):
+                raise base_elsewhere(base.progress.version, self._version)
             self._bases[base.progress.version] = base
             for version in sorted(self._bases)[:-KEPT_BASES]:
                 del self._bases[version]
             oldest = min(self._bases)
             cut = bisect_right(self._log, oldest, key=lambda p: p.progress.version)
             del self._log[:cut]
+
+    def _ends_with(self, progress: Progress) -> bool:
+        return (progress.version, progress.marks) == (self._version, self._low)
 
     def newest_base(self) -> Publish | None:
         with self._changed:
@@ -132,9 +161,11 @@ class MemoryStore:
             start = bisect_left(self._events, from_offset, key=lambda event: event[0])
             return self._events[start : start + count]
 
-    def trim_events(self, below_offset: int) -> None:
+    def trim_events(self, below_offset: int, *, at: Progress) -> None:
         with self._changed:
-            del self._events[: bisect_left(self._events, below_offset, key=lambda event: event[0])]
+            if self._ends_with(at):
+                cut = bisect_left(self._events, below_offset, key=lambda event: event[0])
+                del self._events[:cut]
 
     def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:
         with self._changed:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from schemas.model_log import Publish
+from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, Position
 from schemas.user_state import UserState
 from serving.store.records import DeadLetter, ShardWrite
@@ -35,16 +35,37 @@ class Store(Protocol):
         ...
 
     def write_shards(self, writes: Sequence[ShardWrite]) -> None:
-        """Write each shard atomically, all of them in one round trip, every reply checked."""
-        ...
+        """Write each shard atomically, all of them in one round trip, every reply checked.
 
-    def append(self, publish: Publish) -> None:
-        """Append a publish to the model's log and move the low-water marks, atomically.
+        A write that has a ``before`` and was written already is not written again: its reply may
+        have been lost.
 
         Raises
         ------
+        StoreRolledBack
+            A shard does not stand where its write continues. Others may have been written.
+        ValueError
+            A write has a ``before``, and leaves the marks as they are.
+        """
+        ...
+
+    def append(self, publish: Publish, *, held: Mapping[str, Marks] | None = None) -> None:
+        """Append a publish to the model's log and move the low-water marks, atomically.
+
+        One that is there already is not appended again: its reply may have been lost.
+
+        Parameters
+        ----------
+        held
+            The marks of shards that have moved since the publish before, for ``held()``.
+
+        Raises
+        ------
+        StoreRolledBack
+            The log ends before the version that this one follows.
         StoreError
-            The log holds that version already: another flow publishes to the same model.
+            The log has that version already, with another content, or a higher one: another flow
+            publishes to the same model.
         """
         ...
 
@@ -64,8 +85,22 @@ class Store(Protocol):
         """Return the positions below which everything is in the published model."""
         ...
 
+    def held(self) -> dict[str, Marks]:
+        """Return the marks that shards were told to hold with any publish so far."""
+        ...
+
     def put_base(self, base: Publish) -> None:
-        """Keep a base snapshot; the newest three stay, and the log behind them is trimmed."""
+        """Keep a base snapshot of the version and marks that the log ends with.
+
+        The newest three stay, and the log behind them is trimmed.
+
+        Raises
+        ------
+        StoreRolledBack
+            The log ends before.
+        StoreError
+            It ends later, or with other marks: another flow publishes to the same model.
+        """
         ...
 
     def newest_base(self) -> Publish | None:
@@ -85,8 +120,8 @@ class Store(Protocol):
         """
         ...
 
-    def trim_events(self, below_offset: int) -> None:
-        """Drop the events below an offset."""
+    def trim_events(self, below_offset: int, *, at: Progress) -> None:
+        """Drop the events below an offset, if the log still ends with this version and marks."""
         ...
 
     def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:

@@ -1,36 +1,121 @@
-"""What Redis must decide and do in one step: MULTI can't make a write depend on another."""
+"""What Redis must decide and do in one step: MULTI can't make a write depend on another.
 
-APPEND = """
-local added = redis.pcall('XADD', KEYS[1], ARGV[1], 'd', ARGV[2])
-if type(added) == 'table' then return added.err end
-redis.call('SET', KEYS[2], ARGV[3])
-return 'OK'
+A script's keys share a hash slot. What a script writes is in the append-only file as one
+transaction: Redis comes back with all of it or with nothing.
 """
-"""Log, low marks; id, publish, marks. The marks of a publish that the log refuses don't count."""
 
-ACQUIRE = """
+from __future__ import annotations
+
+from hashlib import sha1
+
+
+class Script:
+    """A script, which Redis keeps under the hash of its text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+WRITE_SHARD = Script("""
+local stored = redis.call('GET', KEYS[1]) or '\\128'
+if ARGV[1] ~= '' then
+  if stored == ARGV[2] then return 'OK' end
+  if stored ~= ARGV[1] then return stored end
+end
+local key, arg = 3, 9
+for _ = 1, tonumber(ARGV[8]) do
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', ARGV[arg], 't', ARGV[arg + 1],
+    'r', ARGV[arg + 2], 'm', ARGV[arg + 3], 'd', ARGV[arg + 4])
+  arg = arg + 5
+end
+for n = 6, 7 do
+  for _ = 1, tonumber(ARGV[n]) do
+    redis.call('SETEX', KEYS[key], ARGV[n - 3], ARGV[arg])
+    key, arg = key + 1, arg + 1
+  end
+end
+for n = key, #KEYS do redis.call('DEL', KEYS[n]) end
+redis.call('SET', KEYS[1], ARGV[2])
+return 'OK'
+""")
+"""One shard.
+
+Keys: its marks and dead letters; the states and slates to be set; those to be deleted, of none of
+these. Arguments: the marks expected (``""``: any) and the new ones; seconds to live of states and
+of slates; how many dead letters are kept; how many states, slates and dead letters follow; for each
+dead letter its place, type, reason, message and payload; the states, the slates. ``\\128`` is an
+empty map: the marks of a shard that has none.
+"""
+
+APPEND = Script("""
+local low = redis.call('GET', KEYS[2])
+local version, wanted = low and cmsgpack.unpack(low)[1] or 0, tonumber(ARGV[1])
+local id = ARGV[1] .. '-0'
+if version == wanted - 1 then
+  redis.call('XADD', KEYS[1], id, 'd', ARGV[2])
+  redis.call('SET', KEYS[2], ARGV[3])
+  for n = 4, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[n], ARGV[n + 1]) end
+  return 'OK'
+end
+if version == wanted then
+  local kept = redis.call('XRANGE', KEYS[1], id, id)[1]
+  if kept and kept[2][2] == ARGV[2] then return 'OK' end
+end
+return version
+""")
+"""Log, low marks, what shards hold; version, publish, marks; shard and marks of each that moved.
+
+Returns the version that the log ends with where the publish does not follow it.
+"""
+
+PUT_BASE = Script("""
+local low = redis.call('GET', KEYS[1])
+if low ~= ARGV[1] then return low and cmsgpack.unpack(low)[1] or 0 end
+redis.call('SET', ARGV[4] .. ARGV[2], ARGV[3])
+redis.call('ZADD', KEYS[2], ARGV[2], ARGV[2])
+for _, gone in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1 - ARGV[5])) do
+  redis.call('DEL', ARGV[4] .. gone)
+  redis.call('ZREM', KEYS[2], gone)
+end
+redis.call('XTRIM', KEYS[3], 'MINID', (redis.call('ZRANGE', KEYS[2], 0, 0)[1] + 1) .. '-0')
+return 'OK'
+""")
+"""Low marks, bases, log; marks as they must be, version, base, prefix of bases' keys, bases kept.
+
+The bases' own keys are named within, in the slot of the others. Returns the version that the log
+ends with where that is not the base's.
+"""
+
+TRIM_EVENTS = Script("""
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+return redis.call('XTRIM', KEYS[1], 'MINID', ARGV[2])
+""")
+"""Event log, low marks; marks as they must be, the first id that stays."""
+
+ACQUIRE = Script("""
 local held = redis.call('GET', KEYS[1])
 if held and string.sub(held, string.find(held, ':', 1, true) + 1) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 return 1
-"""
+""")
 """Lease; token, owner, milliseconds."""
 
-RENEW = """
+RENEW = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-"""
+""")
 
-RELEASE = """
+RELEASE = Script("""
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
-"""
+""")
 
-ADD_EVENTS = """
+ADD_EVENTS = Script("""
 local ids = {}
 for i = 1, #ARGV, 2 do
   ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', 't', ARGV[i], 'd', ARGV[i + 1])
 end
 return ids
-"""
+""")
 """Event log; type and payload of each event. One reply for all of them, and all or none."""

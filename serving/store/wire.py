@@ -6,6 +6,7 @@ convert the replies of MULTI before they can be checked, and retry writes that m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     ClusterDownError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -24,10 +26,12 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from schemas.errors import StoreError, StoreUnavailable
+from serving.store.scripts import Script
 
 Command = tuple[str | bytes | int, ...]
 _PASSING = (ClusterDownError, TryAgainError)
 _REFUSING = (AuthenticationError, AuthorizationError)
+_WITHIN_SCRIPT = re.compile(r"@user_script: ?\d+: -?([A-Z]+) ")  # how Redis 6 tells of its errors
 
 
 class Wire:
@@ -67,6 +71,29 @@ class Wire:
             A command was refused. The others were carried out all the same.
         """
         replies = self._exchange(commands)
+        for reply in replies:
+            if isinstance(reply, RedisError):
+                raise translated(reply, self.address)
+        return replies
+
+    def evaluate(self, script: Script, calls: Sequence[Command]) -> list[Any]:
+        """Return a script's reply to each call, all sent in one round trip.
+
+        Parameters
+        ----------
+        calls
+            The number of keys, the keys, the arguments.
+
+        Raises
+        ------
+        StoreUnavailable, StoreError
+            As in ``pipeline``.
+        """
+        replies = self._exchange([("EVALSHA", script.sha, *call) for call in calls])
+        unknown = [n for n, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        again = self._exchange([("EVAL", script.text, *calls[n]) for n in unknown])
+        for n, reply in zip(unknown, again, strict=True):
+            replies[n] = reply
         for reply in replies:
             if isinstance(reply, RedisError):
                 raise translated(reply, self.address)
@@ -133,9 +160,11 @@ def _reply(connection: Any) -> Any:
 def translated(error: Exception, address: str) -> StoreError:
     """Return what an error of redis-py is to us."""
     words = f"Redis at {address}"
-    if isinstance(error, ReadOnlyError):
+    within = _WITHIN_SCRIPT.search(str(error))
+    code = within[1] if within else ""
+    if isinstance(error, ReadOnlyError) or code == "READONLY":
         return StoreError(f"{words} is a read-only replica: name the primary ({error})")
-    if isinstance(error, OutOfMemoryError):
+    if isinstance(error, OutOfMemoryError) or code == "OOM":
         return StoreError(f"{words} is full: raise its maxmemory ({error})")
     if isinstance(error, _REFUSING):
         return StoreError(f"{words} refuses the user or password of its URL ({error})")

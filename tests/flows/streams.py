@@ -118,8 +118,8 @@ class StormyStore(MemoryStore):
     def write_shards(self, writes: Sequence[ShardWrite]) -> None:
         self.weather.around("write_shards", lambda: super(StormyStore, self).write_shards(writes))
 
-    def append(self, publish: Publish) -> None:
-        self.weather.around("append", lambda: super(StormyStore, self).append(publish))
+    def append(self, publish: Publish, *, held: Any = None) -> None:
+        self.weather.around("append", lambda: super(StormyStore, self).append(publish, held=held))
 
     def put_base(self, base: Publish) -> None:
         self.weather.around("put_base", lambda: super(StormyStore, self).put_base(base))

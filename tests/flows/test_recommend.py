@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -354,8 +355,8 @@ class DyingStore(MemoryStore):
     def write_shards(self, writes: Any) -> None:
         self._write(super().write_shards, writes)
 
-    def append(self, publish: Any) -> None:
-        self._write(super().append, publish)
+    def append(self, publish: Any, *, held: Any = None) -> None:
+        self._write(partial(super().append, held=held), publish)
 
     def put_base(self, base: Any) -> None:
         self._write(super().put_base, base)

@@ -1,0 +1,91 @@
+"""Users in Redis: their states, with the marks and the dead letters of their shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.keys import shard_of, shards
+from schemas.positions import Marks
+from schemas.user_codec import encode_user
+from schemas.user_state import UserState
+from serving.store import scripts
+from serving.store.encoding import (
+    dead_letter_of,
+    dead_values,
+    marks_bytes,
+    marks_of,
+    user_of,
+)
+from serving.store.protocol import DEAD_LETTERS_PER_SHARD
+from serving.store.records import DeadLetter, ShardWrite
+from serving.store.redis_part import RedisPart
+from serving.store.refusals import advances_nothing, shard_elsewhere
+from serving.store.wire import Command
+
+
+class ShardsInRedis(RedisPart):
+    """The part of the store that holds the users; ``Store`` documents its methods.
+
+    All keys of a shard share a slot, and one script writes them: so a shard comes back from a fault
+    of Redis as it was after some earlier write, whole. A Redis Cluster may take one shard further
+    back than others, or than the model; ``flows.held`` tells what is done then.
+    """
+
+    def __init__(self, url: str, *, name: str, timeout_s: float, user_ttl_s: int) -> None:
+        super().__init__(url, name=name, timeout_s=timeout_s)
+        if user_ttl_s <= 0:
+            raise ValueError(f"user_ttl_s is {user_ttl_s}, it must be positive")
+        self._user_ttl_s = user_ttl_s
+
+    def read_users(self, user_ids: Sequence[str]) -> dict[str, UserState]:
+        if not user_ids:
+            return {}
+        payloads = self._wire.call("MGET", *map(self.keys.user, user_ids))
+        states = map(user_of, user_ids, payloads)
+        return {state.user_id: state for state in states if state is not None}
+
+    def read_user(self, user_id: str) -> tuple[UserState | None, Marks]:
+        keys = self.keys
+        state, marks = self._wire.call("MGET", keys.user(user_id), keys.marks(shard_of(user_id)))
+        return user_of(user_id, state), marks_of(marks)
+
+    def read_marks(self, shards: Sequence[str]) -> list[Marks]:
+        if not shards:
+            return []
+        return [marks_of(raw) for raw in self._wire.call("MGET", *map(self.keys.marks, shards))]
+
+    def write_shards(self, writes: Sequence[ShardWrite]) -> None:
+        answers = self._wire.evaluate(scripts.WRITE_SHARD, [self._call(write) for write in writes])
+        for write, answer in zip(writes, answers, strict=True):
+            if answer != b"OK":
+                raise shard_elsewhere(write.shard, marks_of(answer), write.before or {})
+
+    def _call(self, write: ShardWrite) -> Command:
+        keys, states = self.keys, write.states
+        marks = marks_bytes(write.marks)
+        before = b"" if write.before is None else marks_bytes(write.before)
+        if before == marks:
+            raise advances_nothing(write.shard, write.marks)
+        touched = [
+            keys.marks(write.shard),
+            keys.dead(write.shard),
+            *map(keys.user, states),
+            *[keys.user(user_id) for user_id in write.forgotten if user_id not in states],
+        ]
+        dead = [value for letter in write.dead for value in dead_values(letter)]
+        return (
+            len(touched), *touched,
+            before, marks, self._user_ttl_s, 1, DEAD_LETTERS_PER_SHARD,
+            len(states), 0, len(write.dead), *dead, *map(encode_user, states.values()),
+        )  # fmt: skip
+
+    def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:
+        replies = self._wire.pipeline(
+            [
+                ("XREVRANGE", dead, "+", "-", "COUNT", limit)
+                for dead in map(self.keys.dead, shards())
+            ]
+        )
+        newest = [dead_letter_of(fields) for reply in replies for _, fields in reply]
+        newest.sort(key=lambda letter: (letter.topic, letter.partition, letter.offset))
+        return newest[-limit:]
