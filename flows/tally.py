@@ -65,6 +65,7 @@ class Tally:
         self.feedback: Counter[str] = Counter()
         self.labels: Counter[str] = Counter()
         self.publishes: Counter[str] = Counter()
+        self.rebuilds: Counter[str] = Counter()
         self.examples = 0
         self.lag_ms = 0
         self.model_version = 0
@@ -132,6 +133,11 @@ class Tally:
         with self._lock:
             self.publishes[form] += 1
             self.model_version = version
+
+    def rebuilt(self, reason: str) -> None:
+        """Count that the flow is built anew: what was on its way is read again."""
+        with self._lock:
+            self.rebuilds[reason] += 1
 
     def copy(self) -> Tally:
         """Return the numbers of this instant, safe to read while the steps go on counting."""

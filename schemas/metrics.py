@@ -146,6 +146,15 @@ MODEL_ITEMS = Metric(
     meaning="Items that have a row in the learner's model.",
 )
 
+REBUILDS = Metric(
+    name="rillrec_flow_rebuilds_total",
+    kind="counter",
+    unit="rebuilds",
+    labels={"reason": ("rolled_back", "outdated")},
+    meaning="Times that the flow was built anew in its process: the store had lost writes, or "
+    "the partitions or the model had changed.",
+)
+
 # ---- the scorer -----------------------------------------------------------------------------
 
 REQUESTS = Metric(
@@ -236,6 +245,7 @@ METRICS: tuple[Metric, ...] = (
     USER_READS,
     MODEL_VERSION,
     MODEL_ITEMS,
+    REBUILDS,
     REQUESTS,
     REQUEST_SECONDS,
     SOURCE_CANDIDATES,

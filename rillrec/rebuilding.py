@@ -1,0 +1,67 @@
+"""Building a flow anew in its own process, from what the store holds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from flows.tally import Tally
+from rillrec.cluster import Cluster
+from rillrec.supervisor import STEADY_S
+from schemas.errors import FlowOutdated, RillrecError, StoreRolledBack
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 30.0
+
+Tell = Callable[[str, str], None]
+_log = logging.getLogger(__name__)
+
+
+def rebuilt(
+    run: Callable[[], int],
+    *,
+    cluster: Cluster,
+    tally: Tally,
+    tell: Tell = lambda kind, text: None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Return what a run of a flow returns, which is built anew where it can't go on as it is.
+
+    The first time at once; where it repeats within a minute after a wait, from 1 s doubling to 30.
+    Of several processes none can be built anew alone: the error is raised, and all start again.
+
+    Parameters
+    ----------
+    run
+        Builds the flow from what the store holds, and runs it.
+    tell
+        Is handed what kind of incident it was (``rolled_back``, ``outdated``), and its words.
+
+    Raises
+    ------
+    StoreRolledBack, FlowOutdated
+        This is one process of several.
+    """
+    wait_s = 0.0
+    while True:
+        started_s = clock()
+        try:
+            return run()
+        except (StoreRolledBack, FlowOutdated) as error:
+            kind = kind_of(error)
+            tally.rebuilt(kind)
+            tell(kind, str(error))
+            if cluster.is_split:
+                raise
+            if clock() - started_s > STEADY_S:
+                wait_s = 0.0
+            _log.warning("building the flow anew, from what the store holds: %s", error)
+        sleep(wait_s)
+        wait_s = min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
+
+
+def kind_of(error: RillrecError) -> str:
+    """Return the kind of incident that an error is, a label of bounded values."""
+    return "rolled_back" if isinstance(error, StoreRolledBack) else "outdated"
