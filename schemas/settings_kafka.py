@@ -61,11 +61,11 @@ class KafkaSettings(Section):
     )
     forget_topic: Topic = Field(
         default="forget",
-        description="Topic of wishes to be forgotten, keyed by user; keep it as long as the events.",
+        description="Topic of wishes to be forgotten, keyed by user; kept as long as events are.",
     )
     dead_letters_topic: Topic = Field(
         default="dead-letters",
-        description="Topic of events that were refused: their bytes, and in headers why and whence.",
+        description="Topic of events that were refused: their bytes; in headers why, and whence.",
     )
     incidents_topic: Topic = Field(
         default="incidents",
