@@ -46,10 +46,22 @@ class EventSource(FixedPartitionedSource[SourceBatch, int]):
         self._ended = threading.Event()
         self._resume_marks: Callable[[], Marks] = dict
         self._lease: Lease | None = None
+        self._watch: Callable[[], None] = lambda: None
 
-    def resume_from(self, store: Store, lease: Lease | None = None) -> None:
-        """Start where a store says, holding the lease of its model while reading."""
+    def resume_from(
+        self,
+        store: Store,
+        lease: Lease | None = None,
+        *,
+        watch: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start where a store says, holding the lease of its model while reading.
+
+        ``watch`` is called before each batch, and raises ``FlowOutdated`` where the flow is to be
+        built anew.
+        """
         self._resume_marks, self._lease = partial(resume_marks, store), lease
+        self._watch = watch
 
     def end(self) -> None:
         """Read nothing more: the flow ends in order, everything that was read is published."""
@@ -87,4 +99,5 @@ class EventSource(FixedPartitionedSource[SourceBatch, int]):
             return False
         if self._lease is not None:
             self._lease.hold()
+        self._watch()
         return True

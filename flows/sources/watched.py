@@ -8,7 +8,7 @@ from datetime import datetime
 from bytewax.inputs import StatefulSourcePartition
 
 from flows.batches import SourceBatch
-from schemas.errors import RillrecError, SourceError
+from schemas.errors import RillrecError
 
 OnFailure = Callable[[RillrecError], None]
 
@@ -27,7 +27,7 @@ class Watched(StatefulSourcePartition[SourceBatch, int]):
     def next_batch(self) -> list[SourceBatch]:
         try:
             return list(self._partition.next_batch())
-        except SourceError as error:
+        except RillrecError as error:
             self._on_failure(error)
             raise StopIteration from None
 
