@@ -15,6 +15,8 @@ from schemas.settings import Settings
 
 PREFIX = "RILLREC_"
 CONFIG_VARIABLE = "RILLREC_CONFIG"
+TEST_PREFIX = "RILLREC_TEST_"
+"""Of what is said to the tests and benches, and is no setting."""
 
 Tree = dict[str, Any]
 
@@ -25,6 +27,8 @@ def read_environ(environ: Mapping[str, str]) -> Tree:
     for variable, text in sorted(environ.items()):
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
+        if variable.startswith(TEST_PREFIX):
+            continue
         names = [part.lower() for part in variable.removeprefix(PREFIX).split("__")]
         if not all(names) or not (len(names) == 2 or (len(names) == 3 and _is_table(names))):
             raise SettingsError(
@@ -33,9 +37,10 @@ def read_environ(environ: Mapping[str, str]) -> Tree:
             )
         section = tree.setdefault(names[0], {})
         if len(names) == 3:  # sorts behind the variable of the whole table, and wins over it
-            section.setdefault(names[1], {})[names[2]] = _scalar(text)
+            value = text if _is_secret(names) else _scalar(text)
+            section.setdefault(names[1], {})[names[2]] = value
         elif _is_table(names):
-            section[names[1]] = _table(variable, text)
+            section[names[1]] = _table(variable, text, secret=_is_secret(names))
         else:
             section[names[1]] = _typed(names, text)
     return tree
@@ -46,12 +51,19 @@ def _is_table(names: list[str]) -> bool:
     return field is not None and isinstance(field.default, dict)
 
 
-def _table(variable: str, text: str) -> Tree:
+def _is_secret(names: list[str]) -> bool:
+    field = field_of(names[:2])
+    return field is not None and "SecretStr" in str(field.annotation)
+
+
+def _table(variable: str, text: str, *, secret: bool) -> Tree:
     value = _scalar(text)
     if not isinstance(value, dict):
+        shown, key = ("(a secret)", "SASL_USERNAME") if secret else (repr(text[:80]), "CLICK")
+        example = "'sasl.username' = 'me'" if secret else "click = 1.5"
         raise SettingsError(
-            f"environment {variable} is {text[:80]!r}: it must be an inline table of TOML, such "
-            f"as {{click = 1.5}}; or set {variable}__CLICK=1.5"
+            f"environment {variable} is {shown}: it must be an inline table of TOML, such "
+            f"as {{{example}}}; or set {variable}__{key}={example.split(' = ')[1]}"
         )
     return value
 

@@ -41,6 +41,23 @@ def test_no_property_is_ever_shown() -> None:
     assert "secret" not in f"{settings!r} {settings.kafka.properties}"
 
 
+@pytest.mark.parametrize("password", ["1e5", "0x10", "true", '"quoted"', "1_000", "{a=1}", " a "])
+def test_a_secret_that_looks_like_a_number_stays_as_it_was_written(password: str) -> None:
+    variable = "RILLREC_KAFKA__PROPERTIES__SASL_PASSWORD"
+    kafka = load_settings(environ={variable: password}).kafka
+    assert client_properties(kafka)["sasl.password"] == password
+
+
+def test_properties_that_are_no_table_are_refused_without_showing_them() -> None:
+    with pytest.raises(SettingsError, match=r"\{'sasl.username' = 'me'\}; or set") as refused:
+        load_settings(environ={"RILLREC_KAFKA__PROPERTIES": "{sasl.password = 'hush"})
+    assert "hush" not in str(refused.value)
+
+
+def test_what_is_said_to_the_tests_is_no_setting() -> None:
+    assert load_settings(environ={"RILLREC_TEST_KAFKA": "one:9092"}) == Settings()
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
