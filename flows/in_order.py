@@ -46,6 +46,7 @@ def whole(parts: list[Lesson]) -> Lesson:
         return first
     examples = [example for part in parts for example in part.examples]
     updates = [update for part in parts for update in part.updates]
+    feedback = [label for part in parts for label in part.feedback]
     return Lesson(
         first.topic,
         first.partition,
@@ -54,4 +55,5 @@ def whole(parts: list[Lesson]) -> Lesson:
         first.end,
         sorted(examples, key=_offset),
         sorted(updates, key=_place),
+        sorted(feedback, key=_offset),
     )

@@ -139,8 +139,14 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
             until=lesson.end,
             now_ms=now_ms,
             updates=lesson.updates,
+            feedback=lesson.feedback,
         )
-        self._tally.learnt(len(lesson.examples), items=len(self._learner.state.items))
+        self._tally.learnt(
+            len(lesson.examples),
+            items=len(self._learner.state.items),
+            labels=self._learner.labels,
+        )
+        self._learner.labels.clear()
         return publishes
 
     def on_notify(self) -> tuple[list[Publish], bool]:

@@ -42,7 +42,9 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
         self._marks: Marks | None = None
         self._ledger = ""
         self._users_met: Counter[str] = Counter()
-        self._cache = UserCache(store, bound=max(1, cached_users // SHARDS), count=self._met)
+        self._cache = UserCache(
+            store.read_users, bound=max(1, cached_users // SHARDS), count=self._met
+        )
 
     def on_batch(self, values: list[Piece]) -> tuple[list[Settled], bool]:
         with self._tally.timed("sessionise"):

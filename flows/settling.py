@@ -32,7 +32,13 @@ class Settling:
     """
 
     def __init__(
-        self, piece: Piece, marks: Marks, cache: UserCache, rules: StreamRules, *, ledger: str
+        self,
+        piece: Piece,
+        marks: Marks,
+        cache: UserCache[UserState],
+        rules: StreamRules,
+        *,
+        ledger: str,
     ) -> None:
         self._piece, self._cache, self._rules, self._ledger = piece, cache, rules, ledger
         self._contained_below = mark_of(marks, piece.topic, piece.partition)

@@ -1,17 +1,18 @@
-"""The users that a shard works on, in front of the store."""
+"""What is kept of the users that a shard works on, in front of the store."""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Generic, TypeVar
 
 from flows.batches import Receipt
 from flows.patience import patiently
-from schemas.user_state import UserState
-from serving.store import Store
+
+Kept = TypeVar("Kept")
 
 
-class UserCache:
+class UserCache(Generic[Kept]):
     """The states of the users seen last, read from the store where they are missing.
 
     A state stays at least until it has been stored: a read would find an older one. So the cache
@@ -19,17 +20,25 @@ class UserCache:
 
     Parameters
     ----------
+    read
+        Returns the states of those users who have one.
     bound
         Users that are kept.
     count
         Is told how many users were ``cached``, ``stored`` or ``new``.
     """
 
-    def __init__(self, store: Store, *, bound: int, count: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Sequence[str]], Mapping[str, Kept]],
+        *,
+        bound: int,
+        count: Callable[[str, int], None],
+    ) -> None:
         if bound < 1:
             raise ValueError(f"bound is {bound}, it must be at least 1")
-        self._store, self._bound, self._count = store, bound, count
-        self._states: OrderedDict[str, UserState | None] = OrderedDict()
+        self._read, self._bound, self._count = read, bound, count
+        self._states: OrderedDict[str, Kept | None] = OrderedDict()
         self._unstored: deque[tuple[Receipt, int]] = deque()
 
     def __len__(self) -> int:
@@ -43,18 +52,18 @@ class UserCache:
         self._count("cached", len(user_ids) - len(missing))
         if not missing:
             return
-        found = patiently(lambda _again: self._store.read_users(missing))
+        found = patiently(lambda _again: self._read(missing))
         for user_id in missing:
             states[user_id] = found.get(user_id)
             states.move_to_end(user_id, last=False)
         self._count("stored", len(found))
         self._count("new", len(missing) - len(found))
 
-    def get(self, user_id: str) -> UserState | None:
+    def get(self, user_id: str) -> Kept | None:
         """Return the state of a user who was loaded, ``None`` for one without a state."""
         return self._states[user_id]
 
-    def put(self, user_id: str, state: UserState | None) -> None:
+    def put(self, user_id: str, state: Kept | None) -> None:
         """Take over a newer state, or that there is none any more."""
         self._states[user_id] = state
         self._states.move_to_end(user_id)

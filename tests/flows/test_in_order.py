@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from flows.batches import Lesson
 from flows.in_order import InOrder
 from schemas.events import ItemUpdate
+from schemas.examples import Feedback
+from schemas.slates import Served
 from tests.builders import Stream
 
 
@@ -62,3 +64,16 @@ def test_catalogue_updates_are_merged_by_offset() -> None:
     ]
     [whole] = InOrder().take(parts)
     assert whole.updates == [(2, milk), (5, tea)]
+
+
+def test_labels_are_merged_by_offset_and_those_of_one_event_keep_their_order() -> None:
+    def label(offset: int, request_id: str) -> Feedback:
+        return Feedback("ann", request_id, (Served("a", 0),), 0, 1.0, 0, offset)
+
+    first, second, other = label(5, "first"), label(5, "second"), label(2, "other")
+    parts = [
+        Lesson("t", 0, 0, 2, 9, [], [], [first, second]),
+        Lesson("t", 0, 0, 2, 9, [], [], [other]),
+    ]
+    [whole] = InOrder().take(parts)
+    assert whole.feedback == [other, first, second]

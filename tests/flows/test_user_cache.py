@@ -13,9 +13,13 @@ from serving.store import ShardWrite
 from tests.flows.streams import StormyStore
 
 
-def cache_of(store: StormyStore, bound: int, met: Counter[str] | None = None) -> UserCache:
+def cache_of(
+    store: StormyStore, bound: int, met: Counter[str] | None = None
+) -> UserCache[UserState]:
     counted = Counter[str]() if met is None else met
-    return UserCache(store, bound=bound, count=lambda where, n: counted.update({where: n}))
+    return UserCache(
+        store.read_users, bound=bound, count=lambda where, n: counted.update({where: n})
+    )
 
 
 def stored(*users: str) -> StormyStore:
