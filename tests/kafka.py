@@ -1,0 +1,113 @@
+"""A real Kafka for tests: topics of their own, and what is in them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+Pair = tuple[str | bytes | None, bytes | None]
+_numbers = itertools.count()
+
+
+class Kafka:
+    """A broker that runs, and short words for what tests do with it."""
+
+    def __init__(self, brokers: str) -> None:
+        self.brokers = brokers
+        self.admin = AdminClient({"bootstrap.servers": brokers})
+
+    def topic(
+        self, name: str = "t", *, partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> str:
+        """Return the name of a new topic, which no other test has."""
+        unique = f"{name}-{os.getpid()}-{next(_numbers)}"
+        wanted = NewTopic(unique, partitions, 1, config=dict(config or {}))
+        self.admin.create_topics([wanted])[unique].result(30)
+        deadline = time.monotonic() + 30
+        while (
+            len(self.admin.list_topics(unique, timeout=10).topics[unique].partitions) < partitions
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return unique
+
+    def topics(self, *, partitions: int = 1) -> dict[str, str]:
+        """Return settings that name a full set of new topics."""
+        compacted = {"items": {"cleanup.policy": "compact"}}
+        return {
+            f"{name.replace('-', '_')}_topic": self.topic(
+                name, partitions=partitions, config=compacted.get(name)
+            )
+            for name in (
+                "interactions",
+                "impressions",
+                "items",
+                "forget",
+                "dead-letters",
+                "incidents",
+            )
+        }
+
+    def produce(self, topic: str, pairs: Iterable[Pair], *, partition: int = -1) -> None:
+        """Append (key, value) pairs, and return when all are acknowledged."""
+        failed: list[str] = []
+        producer = Producer({"bootstrap.servers": self.brokers, "enable.idempotence": True})
+
+        def told(error: object, _message: Message) -> None:
+            if error is not None:
+                failed.append(str(error))
+
+        for key, value in pairs:
+            while True:
+                try:
+                    producer.produce(topic, value, key, partition, on_delivery=told)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        assert producer.flush(60) == 0
+        assert not failed, failed[0]
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Return partition to the offset that the next message gets."""
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "ends"})
+        try:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            return {
+                p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]
+                for p in partitions
+            }
+        finally:
+            consumer.close()
+
+    def consume(self, topic: str, *, timeout_s: float = 30.0) -> Sequence[Message]:
+        """Return all that a topic holds now, each partition in order."""
+        ends = {p: end for p, end in self.ends(topic).items() if end}
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.brokers,
+                "group.id": "reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+            }
+        )
+        try:
+            consumer.assign([TopicPartition(topic, p, 0) for p in ends])
+            found: list[Message] = []
+            left, deadline = set(ends), time.monotonic() + timeout_s
+            while left:
+                assert time.monotonic() < deadline
+                for message in consumer.consume(1_000, 0.2):
+                    if message.error() is None:
+                        found.append(message)
+                    else:  # the end of a partition
+                        left.discard(message.partition())
+            return found
+        finally:
+            consumer.close()
