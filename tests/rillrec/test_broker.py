@@ -36,13 +36,8 @@ def test_a_taken_port_is_told(kafka: Kafka, tmp_path: Path) -> None:
         Broker(tmp_path, port=port).start()
 
 
-def test_a_directory_in_use_is_told_in_the_brokers_last_words(own_broker: Broker) -> None:
-    with pytest.raises(ProcessFailed, match=r"the broker ended with code 1 in .*lock"):
-        Broker(own_broker.directory).start()
-
-
 def test_settings_that_make_no_sense_are_told(tmp_path: Path, kafka: Kafka) -> None:
-    with pytest.raises(ProcessFailed, match=r"can't hold a broker's log: .*nonsense"):
+    with pytest.raises(ProcessFailed, match=r"can't hold a broker's log: .*NONSENSE"):
         Broker(tmp_path, settings={"inter.broker.listener.name": "nonsense"}).start()
 
 
