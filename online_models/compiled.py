@@ -14,3 +14,9 @@ def jit(function: _Function) -> _Function:
     """Compile a function on arrays; the result is kept beside the source for the next process."""
     compiled: Any = numba.njit(cache=True, nogil=True)(function)
     return cast(_Function, compiled)
+
+
+def jit_sums(function: _Function) -> _Function:
+    """Compile a function whose sums may run in any order, always the same one on one machine."""
+    compiled: Any = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(function)
+    return cast(_Function, compiled)

@@ -1,4 +1,4 @@
-"""The encoder's learning side, in torch.
+"""The encoder's learning side; its gradients are written out.
 
 References
 ----------
@@ -15,9 +15,10 @@ from collections.abc import Collection
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from online_models import encoder_kernels as kernels
 from online_models.encoder import RECENT, Encoder
+from online_models.rows import distinct
 from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
@@ -94,65 +95,67 @@ class EncoderTrainer:
         encoder = self.encoder
         histories = histories[:, : encoder.window]
         candidates, log_expected = self._candidates(targets, size, step, free)
-        inputs = np.unique(histories[histories >= 0])
-        rows_in = _leaf(encoder.input.array[inputs])
-        rows_out = _leaf(encoder.output.array[candidates])
-        positions = _leaf(encoder.positions.array)
-
-        held = torch.from_numpy(histories >= 0)
-        places = torch.from_numpy(np.searchsorted(inputs, np.maximum(histories, inputs[0])))
-        logits = positions.expand(held.shape).masked_fill(~held, -torch.inf)
-        attention = torch.softmax(logits, dim=1)  # (batch, window)
-        read = rows_in[places.clamp_(max=len(inputs) - 1)]  # (batch, window, dimensions)
-        query = torch.einsum("bw,bwd->bd", attention, read)  # (batch, dimensions)
-        scores = query @ rows_out[:, :-1].T + rows_out[:, -1]  # (batch, candidates)
-        scores = scores - torch.from_numpy(log_expected)
-        wanted = torch.from_numpy(np.searchsorted(candidates, targets))
-        losses = torch.nn.functional.cross_entropy(scores, wanted, reduction="none")
-        share = torch.from_numpy(weights)
-        (losses * share).sum().backward()
-
-        self._step(encoder.input, encoder.input_energy, inputs, rows_in)
-        self._step(encoder.output, encoder.output_energy, candidates, rows_out)
-        self._step_positions(positions)
-        return float(losses.detach().mean())
+        attention = np.zeros(histories.shape, dtype=np.float32)
+        queries = np.empty((len(targets), encoder.dimensions + 1), dtype=np.float32)
+        kernels.read(histories, encoder.positions.array, encoder.input.array, attention, queries)
+        vectors = encoder.output.array[candidates]
+        scores = queries @ vectors.T  # (batch, candidates)
+        scores -= log_expected
+        wanted = np.arange(len(targets)), candidates.searchsorted(targets)
+        losses = _softmax(scores, wanted)
+        scores[wanted] -= 1
+        scores *= weights[:, None]  # now the loss's slopes by the scores
+        self._step_inputs(histories, attention, scores @ vectors)
+        self._step(encoder.output, encoder.output_energy, candidates, scores.T @ queries)
+        return float(losses.mean())
 
     def _candidates(
         self, targets: Rows, size: int, step: int, free: Collection[int]
     ) -> tuple[Rows, Floats]:
         """Return candidate rows in rising order and the log of their expected occurrences."""
         generator = np.random.default_rng([self.seed, step])
-        recent = self.encoder.recent.array[self.encoder.recent.array >= 0]
+        recent = self.encoder.recent.array
+        if recent.min() < 0:
+            recent = recent[recent >= 0]
         negatives = min(self.negatives, 64 + 16 * len(targets))
         uniform = int(negatives * self.uniform_share)
         popular = negatives - uniform if len(recent) else 0
         drawn = recent[generator.integers(0, len(recent), popular)] if popular else targets
         draws = generator.integers(0, size, uniform).tolist()
         anywhere = np.array([row for row in draws if row not in free], dtype=np.int64)
-        candidates = np.unique(np.concatenate([targets, drawn, anywhere]))
-        counts = np.bincount(recent, minlength=size)[candidates] + 1.0
+        candidates = distinct(np.concatenate([targets, drawn, anywhere]))
+        counts = kernels.occurrences(recent, candidates, size) + 1.0
         frequency = counts / (len(recent) + 1.0)
         expected = frequency * (popular + len(targets)) + uniform / size
         return candidates, np.log(expected).astype(np.float32)
 
-    def _step(self, table: Table, energy: Table, rows: Rows, leaf: torch.Tensor) -> None:
-        assert leaf.grad is not None
-        gradient = leaf.grad.numpy()
-        energy.array[rows] += np.square(gradient).mean(axis=1)
-        rate = self.learning_rate / np.sqrt(energy.array[rows] + np.float32(1e-8))
-        table.array[rows] -= rate[:, None] * gradient
+    def _step_inputs(self, histories: Rows, attention: Floats, slopes: Floats) -> None:
+        encoder = self.encoder
+        rows = distinct(histories[histories >= 0])
+        gradient = np.zeros((len(rows), encoder.dimensions), dtype=np.float32)
+        positions = np.zeros_like(encoder.positions.array)
+        kernels.spread(histories, attention, slopes, encoder.input.array, rows, gradient, positions)
+        self._step(encoder.input, encoder.input_energy, rows, gradient)
+        energy = encoder.position_energy.array
+        energy += np.square(positions)
+        rate = self.learning_rate / np.sqrt(energy + np.float32(1e-8))
+        encoder.positions.array -= rate * positions
+        encoder.positions.mark_all()
+        encoder.position_energy.mark_all()
+
+    def _step(self, table: Table, energy: Table, rows: Rows, gradient: Floats) -> None:
+        rate = np.float32(self.learning_rate)
+        kernels.adagrad(table.array, energy.array, rows, gradient, rate)
         table.dirty[rows] = True
         energy.dirty[rows] = True
 
-    def _step_positions(self, leaf: torch.Tensor) -> None:
-        assert leaf.grad is not None
-        gradient = leaf.grad.numpy()
-        self.encoder.position_energy.array += np.square(gradient)
-        rate = self.learning_rate / np.sqrt(self.encoder.position_energy.array + np.float32(1e-8))
-        self.encoder.positions.array -= rate * gradient
-        self.encoder.positions.mark_all()
-        self.encoder.position_energy.mark_all()
 
-
-def _leaf(values: npt.NDArray[np.float32]) -> torch.Tensor:
-    return torch.from_numpy(np.array(values)).requires_grad_()
+def _softmax(scores: Floats, wanted: tuple[Rows, Rows]) -> Floats:
+    """Turn scores into shares of each row, in place; return the losses of the wanted ones."""
+    scores -= scores.max(axis=1, keepdims=True)
+    of_wanted = scores[wanted]
+    np.exp(scores, out=scores)
+    totals = scores.sum(axis=1)
+    scores /= totals[:, None]
+    losses: Floats = np.log(totals) - of_wanted
+    return losses

@@ -1,0 +1,98 @@
+"""The encoder's ways in and out of its tables, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from online_models.compiled import jit, jit_sums
+
+
+@jit_sums
+def read(histories: Any, positions: Any, table: Any, attention: Any, queries: Any) -> None:
+    """Write each history's attention and query vector; the vector's last dimension is 1.
+
+    Parameters
+    ----------
+    histories, attention
+        Of shape ``(batch, window)``, newest first, padded with -1 and 0.
+    queries
+        Of shape ``(batch, dimensions + 1)``.
+    """
+    dimensions = table.shape[1]
+    for b in range(len(histories)):
+        held = 0
+        while held < histories.shape[1] and histories[b, held] >= 0:
+            held += 1
+        largest, total = positions[:held].max(), np.float32(0)
+        for k in range(held):
+            attention[b, k] = np.exp(positions[k] - largest)
+            total += attention[b, k]
+        queries[b, :dimensions] = 0
+        queries[b, dimensions] = 1
+        for k in range(held):
+            attention[b, k] /= total
+            for d in range(dimensions):
+                queries[b, d] += attention[b, k] * table[histories[b, k], d]
+
+
+@jit_sums
+def spread(
+    histories: Any,
+    attention: Any,
+    slopes: Any,
+    table: Any,
+    inputs: Any,
+    gradient: Any,
+    positions_gradient: Any,
+) -> None:
+    """Add up what the queries' slopes mean for input vectors and positions.
+
+    Parameters
+    ----------
+    slopes
+        Of the loss by the queries, of shape ``(batch, dimensions or more)``.
+    inputs, gradient
+        The rows that were read, in rising order, and theirs, of shape ``(rows, dimensions)``.
+    """
+    dimensions = table.shape[1]
+    pulls = np.zeros(histories.shape[1], dtype=np.float32)
+    for b in range(len(histories)):
+        mean, held = np.float32(0), 0
+        while held < histories.shape[1] and histories[b, held] >= 0:
+            row = histories[b, held]
+            place = np.searchsorted(inputs, row)
+            pull = np.float32(0)
+            for d in range(dimensions):
+                pull += slopes[b, d] * table[row, d]
+                gradient[place, d] += attention[b, held] * slopes[b, d]
+            pulls[held] = pull
+            mean += attention[b, held] * pull
+            held += 1
+        for k in range(held):
+            positions_gradient[k] += attention[b, k] * (pulls[k] - mean)
+
+
+@jit_sums
+def adagrad(table: Any, energy: Any, rows: Any, gradient: Any, learning_rate: Any) -> None:
+    """Take a step of row-wise Adagrad: a row's energy is the mean of its squared gradients."""
+    dimensions = table.shape[1]
+    for n in range(len(rows)):
+        row, total = rows[n], np.float32(0)
+        for d in range(dimensions):
+            total += gradient[n, d] * gradient[n, d]
+        energy[row] += total / np.float32(dimensions)
+        rate = learning_rate / np.sqrt(energy[row] + np.float32(1e-8))
+        for d in range(dimensions):
+            table[row, d] -= rate * gradient[n, d]
+
+
+@jit
+def occurrences(recent: Any, candidates: Any, size: int) -> Any:
+    """Return how often each candidate is among the recent rows, those below 0 left out."""
+    counts = np.zeros(size, dtype=np.int64)
+    for row in recent:
+        if 0 <= row < size:
+            counts[row] += 1
+    return counts[candidates]
