@@ -111,7 +111,7 @@ class Validation:
 
 
 def _batches(source: FileSource) -> Iterator[SourceBatch]:
-    partition = source.open_at(0)
+    partition = source.open()
     while True:
         try:
             yield from partition.next_batch()

@@ -63,16 +63,21 @@ class FileSource(EventSource):
         self.limit, self.bytes_read = limit, 0
         self.path, self.batch_size = path, batch_size
         self.head = read_head(path, mapping or {}, min_value)
-        super().__init__(self.head.topic, self.head.decoder)
+        self.topic = self.head.topic
+        super().__init__([(self.topic, 0)], self.head.decoder)
 
-    def open_at(self, start: int) -> FilePartition:
+    def open_at(self, topic: str, partition: int, start: int | None) -> FilePartition:
+        return self.open(start or 0)
+
+    def open(self, row: int = 0) -> FilePartition:
+        """Return the file as a partition, to be read from a row on."""
         _log.info("%s: %s", self.path.name, self.head.told)
-        if start:
-            _log.info("%s: going on at row %d", self.path.name, start)
-        return FilePartition(self, start)
+        if row:
+            _log.info("%s: going on at row %d", self.path.name, row)
+        return FilePartition(self, row)
 
 
-class FilePartition(StatefulSourcePartition[SourceBatch, int]):
+class FilePartition(StatefulSourcePartition[SourceBatch, int | None]):
     """Where the reading of a file stands."""
 
     def __init__(self, source: FileSource, start: int) -> None:

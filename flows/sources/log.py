@@ -34,15 +34,15 @@ class LogSource(EventSource):
     def __init__(self, store: Store, *, batch_size: int = 1_000, follow: bool = True) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, it must be at least 1")
-        super().__init__(EVENTS_TOPIC, decode_json)
+        super().__init__([(EVENTS_TOPIC, 0)], decode_json)
         self.store, self.batch_size, self.follow = store, batch_size, follow
 
-    def open_at(self, start: int) -> LogPartition:
-        _log.info("reading the event log from offset %d", start)
-        return LogPartition(self, start)
+    def open_at(self, topic: str, partition: int, start: int | None) -> LogPartition:
+        _log.info("reading the event log from offset %d", start or 0)
+        return LogPartition(self, start or 0)
 
 
-class LogPartition(StatefulSourcePartition[SourceBatch, int]):
+class LogPartition(StatefulSourcePartition[SourceBatch, int | None]):
     """Where the reading of the log stands."""
 
     def __init__(self, source: LogSource, start: int) -> None:
@@ -82,7 +82,7 @@ class LogPartition(StatefulSourcePartition[SourceBatch, int]):
             newest = events[-1][0]
             self._at, newest_ms = newest + 1, newest >> _SEQUENCE_BITS
         self._seq += 1
-        return SourceBatch(self._source.topic, 0, seq, begin, self._at, [*events], newest_ms)
+        return SourceBatch(EVENTS_TOPIC, 0, seq, begin, self._at, [*events], newest_ms)
 
     def _be_away(self, error: StoreUnavailable) -> None:
         if not self._away:

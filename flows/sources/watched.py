@@ -13,14 +13,14 @@ from schemas.errors import RillrecError
 OnFailure = Callable[[RillrecError], None]
 
 
-class Watched(StatefulSourcePartition[SourceBatch, int]):
+class Watched(StatefulSourcePartition[SourceBatch, int | None]):
     """Reads another partition. What was read before a failure is learnt and published.
 
     An exception would end the engine at once, with a trace of its own on stderr.
     """
 
     def __init__(
-        self, partition: StatefulSourcePartition[SourceBatch, int], on_failure: OnFailure
+        self, partition: StatefulSourcePartition[SourceBatch, int | None], on_failure: OnFailure
     ) -> None:
         self._partition, self._on_failure = partition, on_failure
 
@@ -34,18 +34,21 @@ class Watched(StatefulSourcePartition[SourceBatch, int]):
     def next_awake(self) -> datetime | None:
         return self._partition.next_awake()
 
-    def snapshot(self) -> int:
+    def snapshot(self) -> int | None:
         return self._partition.snapshot()
 
     def close(self) -> None:
         self._partition.close()
 
 
-class Unreadable(StatefulSourcePartition[SourceBatch, int]):
-    """A partition that could not be opened."""
+class Unreadable(StatefulSourcePartition[SourceBatch, int | None]):
+    """A partition that could not be opened: it stays where the engine's recovery store has it."""
+
+    def __init__(self, resume_state: int | None) -> None:
+        self._resume_state = resume_state
 
     def next_batch(self) -> list[SourceBatch]:
         raise StopIteration
 
-    def snapshot(self) -> int:
-        return 0
+    def snapshot(self) -> int | None:
+        return self._resume_state

@@ -44,7 +44,7 @@ def _interactions(
     from flows.sources.file import FileSource
 
     source = FileSource(path, mapping=mapping, batch_size=_ROWS, limit=limit)
-    partition, now_ms = source.open_at(0), time.time_ns() // 1_000_000
+    partition, now_ms = source.open(), time.time_ns() // 1_000_000
     while True:
         try:
             [batch] = partition.next_batch()

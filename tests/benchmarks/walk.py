@@ -57,7 +57,7 @@ class Noting(Evaluator):
 def interactions(path: Path) -> list[tuple[int, Interaction]]:
     """Return the events of a file with their offsets."""
     source = FileSource(path, batch_size=10_000)
-    partition, events = source.open_at(0), []
+    partition, events = source.open(), []
     while True:
         try:
             [batch] = partition.next_batch()

@@ -293,8 +293,8 @@ class AbortingSource(LogSource):
         super().__init__(store, follow=False, batch_size=batch_size)
         self.after = after
 
-    def open_at(self, start: int) -> LogPartition:
-        return AbortingPartition(self, start)
+    def open_at(self, topic: str, partition: int, start: int | None) -> LogPartition:
+        return AbortingPartition(self, start or 0)
 
 
 class AbortingPartition(LogPartition):
@@ -436,7 +436,7 @@ def test_the_module_has_nothing_else_to_offer() -> None:
 EMBEDDED = """
 import sys
 from pathlib import Path
-from flows.recommend import flow_of
+from flows.wiring import flow_of
 from schemas.settings import Settings, StoreSettings
 
 settings = Settings(store=StoreSettings(data_dir=Path(sys.argv[1])))

@@ -17,7 +17,7 @@ from flows.failures import Failures
 from flows.sources.event_source import EventSource
 from flows.sources.watched import OnFailure
 from rillrec import engine
-from rillrec.cluster import cluster_of
+from flows.cluster import cluster_of
 from rillrec.exits import code_of
 from schemas.errors import FlowOutdated, RillrecError, StoreRolledBack
 
@@ -61,7 +61,7 @@ class EndlessSource(EventSource):
         print(f"reading {for_part}", flush=True)
         return Numbers(self, int(for_part))
 
-    def open_at(self, start: int) -> Numbers:
+    def open_at(self, topic: str, partition: int, start: int | None) -> Numbers:
         raise NotImplementedError
 
 

@@ -28,7 +28,7 @@ def written(tmp_path: Path, content: bytes, name: str = "events.csv") -> Path:
 
 def read(source: FileSource, start: int = 0) -> tuple[list[tuple[int, Event | Refused]], int]:
     """Return what happened in a file, and how many rows were filtered."""
-    partition, happenings, filtered = source.open_at(start), [], 0
+    partition, happenings, filtered = source.open(start), [], 0
     while True:
         try:
             [batch] = partition.next_batch()
@@ -135,8 +135,8 @@ def test_a_time_whose_name_tells_its_unit_is_never_guessed_at(tmp_path: Path) ->
 def test_the_log_tells_what_was_decided(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = csv_lines([(SECONDS, "u", "i", 4, "de")], "ts,user,item,rating,country")
     with caplog.at_level(logging.INFO):
-        FileSource(written(tmp_path, rows)).open_at(1)
-        FileSource(written(tmp_path, payload(interaction(0)), "events.jsonl")).open_at(0)
+        FileSource(written(tmp_path, rows)).open(1)
+        FileSource(written(tmp_path, payload(interaction(0)), "events.jsonl")).open()
     assert caplog.messages == [
         "events.csv: CSV, user_id=user, item_id=item, time=ts, value=rating, kind is always "
         "'rate'; by its values, 'ts' is in s; context: country",
@@ -283,7 +283,7 @@ def test_another_file_of_the_same_name_is_not_taken_for_the_first(tmp_path: Path
 
 def test_a_partition_tells_where_it_stands(tmp_path: Path) -> None:
     path = written(tmp_path, csv_lines([(SECONDS, "u", "i", "click")] * 5))
-    partition = FileSource(path, batch_size=2).open_at(1)
+    partition = FileSource(path, batch_size=2).open(1)
     [first], [second] = partition.next_batch(), partition.next_batch()
     assert [(b.seq, b.begin, b.end) for b in (first, second)] == [(0, 1, 3), (1, 3, 5)]
     assert partition.snapshot() == 5
@@ -293,7 +293,7 @@ def test_a_source_that_is_told_to_end_reads_nothing_more(tmp_path: Path) -> None
     source = FileSource(
         written(tmp_path, csv_lines([(SECONDS, "u", "i", "click")] * 5)), batch_size=2
     )
-    partition = source.open_at(0)
+    partition = source.open()
     partition.next_batch()
     source.end()
     with pytest.raises(StopIteration):

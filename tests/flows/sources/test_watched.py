@@ -31,7 +31,7 @@ def test_what_stands_before_a_break_is_read_and_the_failure_told(tmp_path: Path)
     source = FileSource(broken_file(tmp_path))
     told: list[RillrecError] = []
     source.on_failure = told.append
-    partition = source.build_part("read", "", None)
+    partition = source.build_part("read", *source.list_parts(), None)
     read: list[SourceBatch] = []
     with pytest.raises(StopIteration):
         read_on(partition, read)
@@ -42,7 +42,8 @@ def test_what_stands_before_a_break_is_read_and_the_failure_told(tmp_path: Path)
 
 
 def test_without_anybody_to_tell_the_error_is_raised(tmp_path: Path) -> None:
-    partition = FileSource(broken_file(tmp_path)).build_part("read", "", None)
+    source = FileSource(broken_file(tmp_path))
+    partition = source.build_part("read", *source.list_parts(), None)
     with pytest.raises(SourceError, match="is cut short"):
         read_on(partition, [])
 
@@ -56,8 +57,8 @@ def test_a_source_that_can_not_be_opened_is_told_and_empty(tmp_path: Path) -> No
     told: list[RillrecError] = []
     source.on_failure = told.append
     source.resume_from(Refusing())
-    partition = source.build_part("read", "", None)
+    partition = source.build_part("read", *source.list_parts(), 7)
     with pytest.raises(StopIteration):
         partition.next_batch()
     assert [str(error) for error in told] == ["no"]
-    assert partition.snapshot() == 0
+    assert partition.snapshot() == 7
