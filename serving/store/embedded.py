@@ -195,10 +195,17 @@ class EmbeddedRedis:
 
     def stop(self, *, wait_s: float = 10.0) -> None:
         """End the server; what it acknowledged is on disk. Does nothing where it does not run."""
+        self._end(signal.SIGTERM, wait_s)
+
+    def kill(self) -> None:
+        """End the server at once, as a crash does."""
+        self._end(signal.SIGKILL, 10.0)
+
+    def _end(self, number: int, wait_s: float) -> None:
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         try:
             process.wait(wait_s)
         except subprocess.TimeoutExpired:

@@ -50,9 +50,8 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     server = EmbeddedRedis(tmp_path).start()
     store = RedisStore(server.url, name="test")
     positions = store.append_events([("item", b"{}")] * 50)
-    assert server.pid
-    os.kill(server.pid, signal.SIGKILL)
-    server.stop()
+    server.kill()
+    assert not server.running
     with server:
         assert [offset for offset, _, _ in store.read_events(0, count=99)] == [
             position.offset for position in positions
