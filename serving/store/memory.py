@@ -70,7 +70,7 @@ class MemoryStore:
         with self._changed:
             for write in writes:
                 if not self._has(write):
-                    self._write(write)
+                    self._take(write)
 
     def _has(self, write: ShardWrite) -> bool:
         if write.before is None:
@@ -82,7 +82,7 @@ class MemoryStore:
             raise shard_elsewhere(write.shard, marks, write.before)
         return marks == write.marks
 
-    def _write(self, write: ShardWrite) -> None:
+    def _take(self, write: ShardWrite) -> None:
         for user_id in write.forgotten:
             self._users.pop(user_id, None)
         self._users.update(write.states)

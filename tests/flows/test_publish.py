@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from flows.batches import Lesson
+from flows.held import Held
 from flows.publish import PublishSink
 from flows.tally import Tally
-from schemas.errors import StoreError
+from schemas.errors import StoreError, StoreRolledBack
 from schemas.model_config import ModelConfig
 from schemas.model_log import Configure, Entry, Progress, Publish, Sightings
+from serving.store import ShardWrite
 from tests.flows.streams import StormyStore
 
 
@@ -21,9 +26,11 @@ def base(version: int) -> Publish:
     return publish(version, Configure(ModelConfig()))
 
 
-def write(store: StormyStore, *publishes: Publish, trims: bool = False) -> Tally:
+def write(
+    store: StormyStore, *publishes: Publish, trims: bool = False, held: Held | None = None
+) -> Tally:
     tally = Tally()
-    sink = PublishSink(store, tally=tally, trims_events=trims).build("publish", 0, 1)
+    sink = PublishSink(store, tally=tally, held=held, trims_events=trims).build("publish", 0, 1)
     sink.write_batch([("model", one) for one in publishes])
     return tally
 
@@ -62,24 +69,55 @@ def test_a_lost_reply_is_not_taken_for_that_of_another_flow() -> None:
         write(store, publish(1))
 
 
-def test_a_store_that_lost_the_end_of_the_log_ends_the_flow() -> None:
+def test_a_store_that_lost_the_end_of_the_log_gets_nothing_more() -> None:
     store = StormyStore()
     write(store, publish(1))
-    store.weather.before["append"] = 1
-    with pytest.raises(StoreError, match=r"ends at version 1 and not at 4: it lost writes\. Start"):
-        write(store, publish(5))
+    lost = r"ends at version 1 and not at 4: the store lost writes"
+    for late in (publish(5), base(4)):
+        with pytest.raises(StoreRolledBack, match=lost):
+            write(store, late)
+    assert store.version() == 1
 
 
-def test_the_event_log_is_trimmed_behind_the_mark_now_and_then() -> None:
+def test_nothing_is_published_past_writes_that_a_shard_lost() -> None:
+    store, held = StormyStore(), Held()
+    for shard in ("s01", "s02"):
+        store.write_shards([ShardWrite(shard, {}, {"events": {0: 9}})])
+        held.note(Lesson("events", 0, 0, 1, 9, [], [], shard=shard, held=9))
+    write(store, publish(1), held=held)
+    store.write_shards([ShardWrite("s02", {}, {"events": {0: 4}})])
+    with pytest.raises(StoreRolledBack, match=r"shard s02 stands at .* the store lost writes"):
+        write(store, publish(2), held=held)
+    assert store.version() == 1
+
+
+def test_what_shards_hold_is_recorded_when_it_has_moved() -> None:
+    class Told(StormyStore):
+        held_with: tuple[object, ...] = ()
+
+        def append(self, publish: Publish, *, held: Any = None) -> None:
+            self.held_with = (*self.held_with, held)
+            super().append(publish, held=held)
+
+    store, held = Told(), Held()
+    store.write_shards([ShardWrite("s01", {}, {"events": {0: 9}})])
+    held.note(Lesson("events", 0, 0, 1, 9, [], [], shard="s01", held=9))
+    held.note(Lesson("events", 0, 1, 1, 12, [], []))
+    write(store, publish(1), publish(2), held=held)
+    assert store.held_with == ({"s01": {"events": {0: 9}}}, {})
+    assert store.held() == {"s01": {"events": {0: 9}}}
+
+
+def test_the_event_log_is_trimmed_behind_the_publish_before_now_and_then() -> None:
     class Trimmed(StormyStore):
-        below: tuple[int, ...] = ()
+        trims: tuple[tuple[int, int], ...] = ()
 
-        def trim_events(self, below_offset: int) -> None:
-            self.below = (*self.below, below_offset)
+        def trim_events(self, below_offset: int, *, at: Progress) -> None:
+            self.trims = (*self.trims, (at.version, below_offset))
 
     store = Trimmed()
     write(store, *[publish(version) for version in range(1, 45)], trims=True)
-    assert store.below == (200, 400)
+    assert store.trims == ((20, 190), (40, 390))
     store = Trimmed()
     write(store, *[publish(version) for version in range(1, 45)])
-    assert store.below == ()
+    assert store.trims == ()

@@ -6,7 +6,8 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from schemas.model_log import Entry, Progress, Publish, Sightings
+from schemas.model_config import ModelConfig
+from schemas.model_log import Configure, Entry, Progress, Publish, Sightings
 from schemas.user_state import Session, UserState, Visit
 
 START_MS = 1_760_000_000_000
@@ -52,6 +53,11 @@ def publish(version: int, *, until: int = 0, entries: tuple[Entry, ...] = ()) ->
     """Return a publish that says of which version it is."""
     progress = Progress(version=version, absorbed=10 * version, marks={"events": {0: until}})
     return Publish(progress, entries or (Sightings((f"i{version}",), (1,)),))
+
+
+def base(version: int, *, until: int = 0) -> Publish:
+    """Return a publish that stands for a base of a version."""
+    return publish(version, until=until, entries=(Configure(ModelConfig()),))
 
 
 _ids = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)

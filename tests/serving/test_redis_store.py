@@ -15,7 +15,7 @@ from schemas.keys import shard_of
 from serving.store import DeadLetter, RedisStore, ShardWrite
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
-from tests.serving.states import busy_user, publish, user
+from tests.serving.states import base, busy_user, publish, user
 
 pytestmark = pytest.mark.redis
 
@@ -101,9 +101,9 @@ def test_full_redis_takes_nothing_of_a_write(own_redis: EmbeddedRedis) -> None:
     wire.call("CONFIG", "SET", "maxmemory", 1)
     with pytest.raises(StoreError, match="is full: raise its maxmemory"):
         store.write_shards([written("ann"), written("bob")])
-    with pytest.raises(StoreError, match=r"refused version 1 of the model: .*maxmemory"):
+    with pytest.raises(StoreError, match="is full: raise its maxmemory"):
         store.append(publish(1, until=5))
-    with pytest.raises(StoreError, match="maxmemory"):
+    with pytest.raises(StoreError, match="is full: raise its maxmemory"):
         store.append_events([("item", b"{}")])
     wire.call("CONFIG", "SET", "maxmemory", 0)
     assert store.read_users(["ann", "bob"]) == {}
@@ -145,13 +145,47 @@ def test_address_that_nobody_listens_on_is_named(tmp_path: Path) -> None:
     store.close()
 
 
-def test_command_that_fails_inside_a_transaction_is_noticed(
+def test_command_that_fails_inside_a_script_is_noticed_before_anything_is_written(
     redis_store: RedisStore, wire: Wire
 ) -> None:
     wire.call("SET", redis_store.keys.dead("s00"), "no stream")
     letter = DeadLetter("t", 0, 1, "item", "field", "bad", b"{}")
-    with pytest.raises(StoreError, match=r"refused a command: .*WRONGTYPE|refused.*wrong kind"):
-        redis_store.write_shards([ShardWrite("s00", {}, {}, dead=(letter,))])
+    with pytest.raises(StoreError, match=r"refused a command: .*WRONGTYPE"):
+        redis_store.write_shards([ShardWrite("s00", {"ann": user("ann")}, {}, dead=(letter,))])
+    assert redis_store.read_users(["ann"]) == {}
+
+
+def test_scripts_that_redis_forgot_are_told_again(redis_store: RedisStore, wire: Wire) -> None:
+    writes = [ShardWrite(f"s0{n}", {}, {"events": {0: 1}}, before={}) for n in range(3)]
+    wire.call("SCRIPT", "FLUSH")
+    redis_store.write_shards(writes)
+    wire.call("SCRIPT", "FLUSH")
+    redis_store.append(publish(1))
+    assert redis_store.read_marks(["s00", "s02"]) == [{"events": {0: 1}}] * 2
+    assert redis_store.version() == 1
+
+
+def test_append_only_file_that_lost_its_end_leaves_a_shard_whole(
+    own_redis: EmbeddedRedis,
+) -> None:
+    store, written_bytes = RedisStore(own_redis.url, name="test"), []
+    aof = own_redis.directory / "appendonly.aof"
+    for n in range(1, 4):
+        before = {"events": {0: n - 1}} if n > 1 else {}
+        store.write_shards(
+            [ShardWrite(shard_of("ann"), {"ann": user("ann", n)}, {"events": {0: n}}, (),
+                        (DeadLetter("t", 0, n, "item", "field", "bad", b"{}"),), before)]
+        )  # fmt: skip
+        written_bytes.append(aof.stat().st_size)
+    own_redis.stop()
+    whole = aof.read_bytes()
+    for cut in range(written_bytes[1], written_bytes[2], 7):
+        aof.write_bytes(whole[:cut])
+        own_redis.start()
+        assert store.read_user("ann") == (user("ann", 2), {"events": {0: 2}})
+        assert len(store.dead_letters()) == 2
+        own_redis.stop()
+    store.close()
 
 
 def test_transaction_that_redis_drops_is_noticed(redis_url: str, wire: Wire) -> None:
@@ -180,9 +214,10 @@ def test_damaged_values_are_named(redis_store: RedisStore, wire: Wire) -> None:
 
 
 def test_base_that_redis_dropped_is_missed(redis_store: RedisStore, wire: Wire) -> None:
-    redis_store.put_base(publish(4))
-    wire.call("DEL", redis_store.keys.base(4))
-    with pytest.raises(StoreError, match=r"names version 4, but its base is gone.*noeviction"):
+    redis_store.append(publish(1))
+    redis_store.put_base(base(1))
+    wire.call("DEL", redis_store.keys.base(1))
+    with pytest.raises(StoreError, match=r"names version 1, but its base is gone.*noeviction"):
         redis_store.newest_base()
 
 

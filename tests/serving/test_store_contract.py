@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from schemas.errors import StoreError
+from schemas.errors import StoreError, StoreRolledBack
 from schemas.keys import shard_of, shards
 from serving.store import DeadLetter, MemoryStore, RedisStore, ShardWrite, Store
-from tests.serving.states import publish, user
+from tests.serving.states import base, publish, user
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -82,6 +82,48 @@ def test_shards_are_written_together(store: Store) -> None:
     store.write_shards([])
 
 
+def test_write_continues_what_the_shard_holds(store: Store) -> None:
+    shard, one, two = shard_of("ann"), {"b": {1: 4, 0: 2}, "a": {0: 1}}, {"a": {0: 1}, "b": {0: 3}}
+    store.write_shards([ShardWrite(shard, {"ann": user("ann", 1)}, one, before={})])
+    again = {"a": {0: 1}, "b": {0: 2, 1: 4}}
+    store.write_shards([ShardWrite(shard, {"ann": user("ann", 2)}, two, before=again)])
+    assert store.read_user("ann") == (user("ann", 2), two)
+
+
+def test_write_whose_reply_was_lost_is_written_once(store: Store) -> None:
+    marks = {"events": {0: 7}}
+    first = ShardWrite("s00", {"ann": user("ann", 1)}, marks, dead=(letter(6),), before={})
+    for _ in range(2):
+        store.write_shards([first])
+    assert store.dead_letters() == [letter(6)]
+    second = ShardWrite("s00", {}, {"events": {0: 9}}, ("ann",), (letter(8),), marks)
+    for _ in range(2):
+        store.write_shards([ShardWrite("s01", {}, {"events": {0: 1}}), second])
+    assert store.dead_letters() == [letter(6), letter(8)]
+
+
+def test_write_to_a_shard_that_stands_elsewhere_is_refused_whole(store: Store) -> None:
+    stands, expected = {"events": {0: 7}}, {"events": {0: 8}}
+    store.write_shards([ShardWrite(shard_of("ann"), {"ann": user("ann", 1)}, stands)])
+    late = ShardWrite(
+        shard_of("ann"), {"ann": user("ann", 2)}, {"events": {0: 9}}, dead=(letter(8),),
+        before=expected,
+    )  # fmt: skip
+    with pytest.raises(StoreRolledBack) as refused:
+        store.write_shards([late])
+    assert f"shard {late.shard} stands at {stands} and not at {expected}" in str(refused.value)
+    assert store.read_user("ann") == (user("ann", 1), stands)
+    assert store.dead_letters() == []
+    with pytest.raises(StoreRolledBack, match=r"s33 stands at \{\} and not at"):
+        store.write_shards([ShardWrite("s33", {}, {"events": {0: 9}}, before=expected)])
+
+
+def test_write_that_advances_no_mark_could_not_be_told_from_its_repetition(store: Store) -> None:
+    marks = {"events": {0: 7}}
+    with pytest.raises(ValueError, match=r"write to shard s00 does not advance its marks, \{'ev"):
+        store.write_shards([ShardWrite("s00", {}, marks, before=marks)])
+
+
 def test_dead_letters_keep_their_bytes_and_come_in_order(store: Store) -> None:
     odd = letter(2, payload=b"\x00\xff{" * 1_000)
     store.write_shards(
@@ -110,9 +152,38 @@ def test_second_publisher_of_a_version_is_refused_and_moves_no_mark(
     store.append(publish(1, until=100))
     store.append(publish(2, until=200))
     with pytest.raises(StoreError, match=f"version {version} is not newer than 2.*another flow"):
-        store.append(publish(version, until=900))
-    assert store.low_marks() == {"events": {0: 200}}
+        store.append(publish(version, until=900), held={"s00": {"events": {0: 900}}})
+    assert (store.low_marks(), store.held()) == ({"events": {0: 200}}, {})
     assert len(store.read_log(0)) == 2
+
+
+def test_publish_whose_reply_was_lost_is_appended_once(store: Store) -> None:
+    store.append(publish(1, until=100))
+    for _ in range(2):
+        store.append(publish(2, until=200), held={"s00": {"events": {0: 150}}})
+    assert store.read_log(0) == [publish(1, until=100), publish(2, until=200)]
+    store.put_base(base(2, until=200))
+    with pytest.raises(StoreError, match="another flow publishes"):
+        store.append(publish(2, until=200))
+
+
+def test_publish_that_follows_lost_ones_is_refused(store: Store) -> None:
+    with pytest.raises(StoreRolledBack, match="ends at version 0 and not at 4: the store lost"):
+        store.append(publish(5))
+    store.append(publish(1, until=100))
+    with pytest.raises(
+        StoreRolledBack, match=r"at version 1 and not at 2.*started again goes"
+    ):
+        store.append(publish(3, until=900))
+    assert (store.version(), store.low_marks()) == (1, {"events": {0: 100}})
+
+
+def test_marks_of_shards_are_recorded_with_publishes(store: Store) -> None:
+    marks = {"events": {0: 2**62}, "other": {0: 1, 3: 2}}
+    store.append(publish(1), held={"s00": marks, "s07": {"events": {0: 1}}})
+    store.append(publish(2), held={"s07": {"events": {0: 5}}})
+    store.append(publish(3))
+    assert store.held() == {"s00": marks, "s07": {"events": {0: 5}}}
 
 
 def test_reader_of_the_log_is_woken_by_a_publish(store: Store) -> None:
@@ -133,14 +204,37 @@ def test_three_newest_bases_stay_and_the_log_behind_them_goes(store: Store) -> N
     for version in range(1, 10):
         store.append(publish(version))
         if version % 2 == 0:
-            store.put_base(publish(version, until=1))
-    assert store.newest_base() == publish(8, until=1)
+            store.put_base(base(version))
+    assert store.newest_base() == base(8)
     assert [p.progress.version for p in store.read_log(0)] == [5, 6, 7, 8, 9]
-    store.put_base(publish(8, until=2))
-    assert store.newest_base() == publish(8, until=2)
     assert store.version() == 9
-    store.put_base(publish(10))
-    assert store.version() == 10
+    store.append(publish(10))
+    for _lost_reply in range(2):
+        store.put_base(base(10))
+    assert store.newest_base() == base(10)
+    assert [p.progress.version for p in store.read_log(0)] == [7, 8, 9, 10]
+
+
+@pytest.mark.parametrize(("version", "until"), [(3, 0), (2, 5)])
+def test_base_of_anything_but_the_end_of_the_log_is_refused(
+    store: Store, version: int, until: int
+) -> None:
+    store.append(publish(1))
+    store.put_base(base(1))
+    store.append(publish(2))
+    store.append(publish(3, until=9))
+    with pytest.raises(StoreError, match=f"of version {version} is none of the log that ends at 3"):
+        store.put_base(base(version, until=until))
+    assert store.newest_base() == base(1)
+    assert len(store.read_log(0)) == 2
+
+
+def test_base_that_the_log_has_lost_the_version_of_is_refused(store: Store) -> None:
+    store.append(publish(1))
+    with pytest.raises(StoreRolledBack, match="log ends at version 1 and not at 2: the store lost"):
+        store.put_base(base(2))
+    assert store.newest_base() is None
+    assert store.version() == 1
 
 
 def test_events_are_read_from_their_positions(store: Store) -> None:
@@ -173,15 +267,26 @@ def test_reader_of_events_is_woken_by_one(store: Store) -> None:
 
 def test_trimmed_events_are_gone_and_later_ones_stay(store: Store) -> None:
     first, second, third = store.append_events([("item", b"1"), ("item", b"2"), ("item", b"3")])
-    store.trim_events(second.offset)
+    newest = publish(1, until=third.offset)
+    store.append(newest)
+    store.trim_events(second.offset, at=newest.progress)
     assert [offset for offset, _, _ in store.read_events(0, count=9)] == [
         second.offset,
         third.offset,
     ]
-    store.trim_events(third.offset + 1)
+    store.trim_events(third.offset + 1, at=newest.progress)
     assert store.read_events(first.offset, count=9) == []
     [fourth] = store.append_events([("item", b"4")])
     assert fourth.offset > third.offset
+
+
+def test_events_stay_where_the_publish_that_has_them_was_lost(store: Store) -> None:
+    store.trim_events(2**62, at=publish(1, until=2**62).progress)
+    [event] = store.append_events([("item", b"1")])
+    store.append(publish(1, until=1))
+    for lost in (publish(2, until=2**62), publish(1, until=2**62)):
+        store.trim_events(event.offset + 1, at=lost.progress)
+    assert len(store.read_events(0, count=9)) == 1
 
 
 def test_lease_is_held_by_one_owner_at_a_time(store: Store) -> None:
