@@ -1,17 +1,14 @@
 """The dataflow: events in, user states and a model out.
 
-``python -m bytewax.run flows.recommend`` runs it over the embedded event log, as the settings say
-(``RILLREC_*`` in the environment, ``rillrec.toml``).
+``python -m bytewax.run flows.recommend`` runs it as the settings say (``RILLREC_*`` in the
+environment, ``rillrec.toml``): over Kafka's topics, or over the embedded event log.
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import time
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -20,8 +17,8 @@ from flows.dead_letters import DeadLetterFile
 from flows.decode import Decode
 from flows.failures import Failures
 from flows.held import Held
-from flows.learn import Learn, learner_of
-from flows.lease import Lease, this_process
+from flows.learn import Learn
+from flows.lease import Lease
 from flows.persist import Persist
 from flows.publish import PublishSink
 from flows.sessionise import CACHED_USERS, Sessionise
@@ -30,12 +27,9 @@ from flows.sources.event_source import EventSource
 from flows.sources.log import LogSource
 from flows.tally import Tally
 from online_models.learner import Learner
-from schemas.errors import StoreUnavailable
-from schemas.settings import Settings
 from schemas.settings_loading import load_settings
 from schemas.user_state import StreamRules
-from serving.store import RedisStore, Store
-from serving.store.embedded import EmbeddedRedis
+from serving.store import Store
 
 
 def wall_ms() -> int:
@@ -52,6 +46,7 @@ def build_flow(
     model_name: str = "default",
     tally: Tally | None = None,
     lease: Lease | None = None,
+    watch: Callable[[], None] = lambda: None,
     dead_letters: DeadLetterFile | None = None,
     micro_batch_wait_ms: int | None = 50,
     cached_users: int = CACHED_USERS,
@@ -70,6 +65,8 @@ def build_flow(
         What is counted and timed, for reports and metrics.
     lease
         Held while reading; without it, nothing keeps a second flow from the same model.
+    watch
+        Called while reading; raises ``FlowOutdated`` where the flow is to be built anew.
     micro_batch_wait_ms
         See ``Learn``: ``None`` makes what is learnt independent of timing.
     cached_users
@@ -78,7 +75,7 @@ def build_flow(
         Keeps the first error of the steps, for whoever runs the flow on several workers.
     """
     tally, failures, held = tally or Tally(), failures or Failures(), Held()
-    source.resume_from(store, lease)
+    source.resume_from(store, lease, watch=watch)
     decode = Decode(source.decoder, tally=tally, now_ms=now_ms)
     persist = Persist(store, key=model_name, tally=tally, dead_letters=dead_letters)
     trims = isinstance(source, LogSource)
@@ -107,68 +104,10 @@ def build_flow(
     return flow
 
 
-class LogFlow(NamedTuple):
-    """A flow over the event log, with what it takes to end it in order."""
-
-    flow: Dataflow
-    source: LogSource
-    lease: Lease
-
-
-def log_flow(settings: Settings, store: Store, *, tally: Tally | None = None) -> LogFlow:
-    """Return the flow over a store's event log, as the settings say."""
-    source = LogSource(store, batch_size=settings.flow.batch_size)
-    lease = Lease(store, owner=this_process(), now_ms=wall_ms)
-    open_learner = partial(
-        learner_of,
-        store,
-        config=settings.shapes(),
-        publish_interval_ms=settings.flow.publish_interval_ms,
-    )
-    flow = build_flow(
-        source,
-        store,
-        open_learner,
-        rules=settings.stream.rules(),
-        model_name=settings.model.name,
-        tally=tally,
-        lease=lease,
-        micro_batch_wait_ms=settings.flow.micro_batch_wait_ms,
-    )
-    return LogFlow(flow, source, lease)
-
-
-def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
-    """Return the flow over the embedded event log that the settings describe.
-
-    Where they name no Redis, the one in the data directory is used, and started if need be: it
-    ends with this process.
-
-    Raises
-    ------
-    StoreError
-        The embedded Redis does not start.
-    """
-    return log_flow(settings, _store_of(settings), tally=tally).flow
-
-
-def _store_of(settings: Settings) -> RedisStore:
-    url, embedded = settings.store.redis_url.get_secret_value(), None
-    if not url:
-        embedded = EmbeddedRedis(settings.store.data_dir / "redis")
-        url = embedded.url
-    store = RedisStore(url, name=settings.model.name, user_ttl_s=settings.store.user_ttl_s)
-    if embedded is not None:
-        try:
-            store.version()
-        except StoreUnavailable:
-            embedded.start()
-            atexit.register(embedded.stop)
-    return store
-
-
 def __getattr__(name: str) -> Dataflow:
     # Built when the engine asks for it, and not whenever somebody imports ``build_flow``.
     if name == "flow":
+        from flows.wiring import flow_of
+
         return flow_of(load_settings(environ=os.environ))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

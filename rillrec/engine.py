@@ -15,10 +15,10 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from flows.cluster import ALONE, Cluster
 from flows.failures import Failures
-from rillrec.cluster import ALONE, Cluster
 from rillrec.exits import INTERRUPTED, OK
-from schemas.errors import PeerLost, RillrecError
+from schemas.errors import FlowOutdated, PeerLost, RillrecError, StoreRolledBack
 
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
@@ -32,6 +32,7 @@ PEERS_WAIT_S = 15.0
 """How long a process that was ended waits for the others of its flow to end too."""
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MENDED_BY_STARTING = (StoreRolledBack, FlowOutdated, PeerLost)
 _POLL_S = 0.02
 _log = logging.getLogger(__name__)
 
@@ -84,13 +85,15 @@ def run_flow(
         end()
 
     source.on_failure = end_early
+    cause: BaseException | None = None
     with _heard(end) as signals:
         try:
             _run(flow, cluster, ended)
         except BaseException as error:
-            _raise_ours(failures.first, error, cluster)
-    if failures.first is not None:
-        raise failures.first
+            cause = error
+    failure = failures.first if cause is None else _ours(failures.first, cause, cluster)
+    if failure is not None and not (signals and isinstance(failure, _MENDED_BY_STARTING)):
+        raise failure from (None if failure is cause else cause)
     return INTERRUPTED if signal.SIGINT in signals else OK
 
 
@@ -160,23 +163,20 @@ def _heard(end: Callable[[], None]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _raise_ours(first: BaseException | None, error: BaseException, cluster: Cluster) -> NoReturn:
-    """Raise what a step raised, rather than what the engine made of it."""
-    ours = _ours(first) or _ours(error)
+def _ours(first: BaseException | None, error: BaseException, cluster: Cluster) -> BaseException:
+    """Return what a step raised, rather than what the engine made of it."""
+    ours = _within(first) or _within(error) or first
     if ours is not None:
-        raise ours from error
-    if first is not None:
-        raise first
+        return ours
     if cluster.is_split and not isinstance(error, Exception):  # a panic of the engine's
-        raise PeerLost(
+        return PeerLost(
             "another process of this flow has ended, or can't be reached any more: all processes "
             "must be started again, together"
-        ) from error
-    raise error
+        )
+    return error
 
 
-def _ours(error: BaseException | None) -> RillrecError | None:
-    """Return the error that a step raised, from among those that the engine made of it."""
+def _within(error: BaseException | None) -> RillrecError | None:
     while error is not None and not isinstance(error, RillrecError):
         error = error.__cause__ or error.__context__
     return error

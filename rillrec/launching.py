@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from rillrec.exits import OK, REBUILD, SETTINGS, USAGE
-from rillrec.ports import free_ports
+from rillrec.ports import choose_port, quiet_ports
 from rillrec.supervisor import (
     FIRST_WAIT_S,
     LONGEST_WAIT_S,
@@ -23,7 +23,7 @@ from schemas.errors import ProcessFailed
 from schemas.settings import Settings
 
 POLL_S = 0.05
-TOGETHER_S = 1.0
+TOGETHER_S = 3.0
 """How long after one process the others may end, to be thought of as having ended with it."""
 ORDERLY_S = 30.0
 
@@ -37,7 +37,8 @@ class Launcher:
     Parameters
     ----------
     settings
-        Of this process. The children are given the same, but for metrics ports: each has its own.
+        Of this process. The children are given the same, but for metrics ports: each has its own,
+        counted from ``flow.metrics_port``.
     arguments
         Of ``rillrec``, for every child.
     processes
@@ -60,6 +61,7 @@ class Launcher:
     ) -> None:
         self._settings, self._arguments, self._count = settings, list(arguments), processes
         self._redis_url, self._tell, self._tell_line = redis_url, tell, tell_line
+        self._metrics_ports = [self._metrics_port(number) for number in range(processes)]
         self._children: list[Child] = []
         self._wait_s = FIRST_WAIT_S
 
@@ -84,7 +86,7 @@ class Launcher:
                 self._wait(self._explain(), check)
 
     def _start(self) -> None:
-        ports = free_ports(self._count)
+        ports = quiet_ports(self._count)
         addresses = ";".join(f"127.0.0.1:{port}" for port in ports)
         self._children = [self._child(number, addresses) for number in range(self._count)]
         for child in self._children:
@@ -93,17 +95,26 @@ class Launcher:
     def _child(self, number: int, addresses: str) -> Child:
         argv = [sys.executable, "-m", "rillrec", *self._arguments]
         place = ["--process-id", str(number), "--addresses", addresses]
-        metrics = self._settings.flow.metrics_port
         environ = child_environ(
             self._settings,
             RILLREC_STORE__REDIS_URL=self._redis_url,
-            RILLREC_FLOW__METRICS_PORT=str(metrics and metrics + number),
+            RILLREC_FLOW__METRICS_PORT=str(self._metrics_ports[number]),
         )
         return Child(
             f"flow process {number}",
             argv + place,
             environ=environ,
             tell_line=lambda line: self._tell_line(f"{number} | {line}"),
+        )
+
+    def _metrics_port(self, number: int) -> int:
+        flow = self._settings.flow
+        return flow.metrics_port and choose_port(
+            "flow.metrics_port",
+            flow.metrics_port + number,
+            host=self._settings.serve.host,
+            asked_for="metrics_port" in flow.model_fields_set,
+            tell=self._tell,
         )
 
     def _explain(self) -> str:

@@ -96,6 +96,34 @@ Columns = Annotated[
         show_default=False,
     ),
 ]
+Kafka = Annotated[
+    str | None,
+    typer.Option(
+        "--kafka",
+        metavar="BROKERS",
+        help="Kafka's brokers, host:port with commas between [default: none, the embedded log].",
+        show_default=False,
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="WHERE",
+        help="Where to begin in Kafka: resume, earliest, latest or a time, but never before what "
+        "the model has absorbed [default: resume].",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=256,
+        help="Threads of each process [default: 1; env: BYTEWAX_WORKERS_PER_PROCESS].",
+        show_default=False,
+    ),
+]
 Parent = Annotated[int | None, typer.Option("--parent", hidden=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 

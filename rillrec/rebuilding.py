@@ -6,8 +6,8 @@ import logging
 import time
 from collections.abc import Callable
 
+from flows.cluster import Cluster
 from flows.tally import Tally
-from rillrec.cluster import Cluster
 from rillrec.supervisor import STEADY_S
 from schemas.errors import FlowOutdated, RillrecError, StoreRolledBack
 

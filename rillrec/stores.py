@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from schemas.errors import StoreError, StoreUnavailable
 from schemas.settings import Settings
+from serving.store.alias import Alias
 from serving.store.embedded import EmbeddedRedis
 from serving.store.redis import RedisStore
 from serving.store.wire import Wire
@@ -16,9 +17,20 @@ from serving.store.wire import Wire
 _log = logging.getLogger(__name__)
 
 
-def store_at(url: str, settings: Settings) -> RedisStore:
-    """Return a store of the settings' model in the Redis at ``url``."""
-    return RedisStore(url, name=settings.model.name, user_ttl_s=settings.store.user_ttl_s)
+def store_at(url: str, settings: Settings, *, model: str | None = None) -> RedisStore:
+    """Return a store of a model, by default the settings', in the Redis at ``url``."""
+    name = settings.model.name if model is None else model
+    return RedisStore(url, name=name, user_ttl_s=settings.store.user_ttl_s)
+
+
+@contextmanager
+def alias_at(url: str, settings: Settings) -> Iterator[Alias]:
+    """Give what the settings' model name stands for, in the Redis at ``url``."""
+    wire = Wire(url, timeout_s=5.0)
+    try:
+        yield Alias(wire, settings.model.name)
+    finally:
+        wire.close()
 
 
 class RedisAt:

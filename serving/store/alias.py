@@ -23,6 +23,11 @@ class Alias:
         self._wire, self._keys = wire, Keys(name)
         self.name = name
 
+    @property
+    def address(self) -> str:
+        """Where Redis is, without credentials."""
+        return self._wire.address
+
     def serves(self) -> str:
         """Return the name of the model that the name stands for.
 

@@ -28,7 +28,7 @@ class Failing(MemoryStore):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("method", ["read_marks", "read_users", "write_shards", "append"])
+@pytest.mark.parametrize("method", ["read_users", "write_shards", "append"])
 def test_an_error_of_the_store_is_kept(method: str, workers: int) -> None:
     store, failures = Failing(method), Failures()
     with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever the engine makes of it

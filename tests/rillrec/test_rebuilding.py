@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from flows.tally import Tally
-from rillrec.cluster import ALONE, Cluster
+from flows.cluster import ALONE, Cluster
 from rillrec.rebuilding import rebuilt
 from schemas.errors import FlowOutdated, RillrecError, StoreError, StoreRolledBack
 

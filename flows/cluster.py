@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from argparse import ArgumentError, ArgumentParser
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -89,6 +90,25 @@ def cluster_of(
             f"process {process} is none of the {len(found)} addresses, which are numbered from 0"
         )
     return cluster
+
+
+def leads(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Return whether this is the first process, or the only one, of the engine's own command.
+
+    Examples
+    --------
+    >>> leads(["run.py", "flows.recommend", "-w", "2"], {})
+    True
+    >>> leads(["run.py", "flows.recommend", "-i", "1", "-a", "a:2101;b:2101"], {})
+    False
+    """
+    parser = ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("-i", "--process-id", type=int)
+    try:
+        said: int | None = parser.parse_known_args(argv)[0].process_id
+    except ArgumentError:  # the engine says what is wrong with it
+        said = None
+    return not (_process(environ) if said is None else said)
 
 
 def _number(environ: Mapping[str, str], name: str) -> int | None:

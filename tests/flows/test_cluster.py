@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rillrec.cluster import ALONE, Cluster, cluster_of
+from flows.cluster import ALONE, Cluster, cluster_of
 from schemas.errors import SettingsError
 
 TWO = ("a:2101", "b:2102")

@@ -1,0 +1,130 @@
+"""The flow that the settings describe: from which source, into which model."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from bytewax.dataflow import Dataflow
+
+from flows.cluster import leads
+from flows.failures import Failures
+from flows.learn import learner_of
+from flows.lease import Lease, this_process
+from flows.patience import patiently
+from flows.recommend import build_flow, wall_ms
+from flows.served import Served
+from flows.sources.event_source import EventSource
+from flows.sources.log import LogSource
+from flows.tally import Tally
+from schemas.errors import StoreUnavailable
+from schemas.settings import Settings
+from serving.store import RedisStore, Store
+from serving.store.alias import Alias
+from serving.store.embedded import EmbeddedRedis
+from serving.store.wire import Wire
+
+
+class Wired(NamedTuple):
+    """A flow, with what it takes to end it in order and to tell its errors."""
+
+    flow: Dataflow
+    source: EventSource
+    failures: Failures
+
+
+def wired(
+    settings: Settings,
+    store: Store,
+    *,
+    lease: Lease | None = None,
+    watch: Callable[[], None] = lambda: None,
+    tally: Tally | None = None,
+) -> Wired:
+    """Return the flow that the settings describe, into a store of the model that it learns.
+
+    Parameters
+    ----------
+    lease
+        Of that model, in the one process of the flow that holds it.
+    watch
+        Called while reading; raises ``FlowOutdated`` where the flow is to be built anew.
+    """
+    source, failures = source_of(settings, store), Failures()
+    flow = build_flow(
+        source,
+        store,
+        partial(
+            learner_of,
+            store,
+            config=settings.shapes(),
+            publish_interval_ms=settings.flow.publish_interval_ms,
+        ),
+        rules=settings.stream.rules(),
+        model_name=settings.model.name,
+        tally=tally,
+        lease=lease,
+        watch=watch,
+        micro_batch_wait_ms=settings.flow.micro_batch_wait_ms,
+        failures=failures,
+    )
+    return Wired(flow, source, failures)
+
+
+def source_of(settings: Settings, store: Store) -> EventSource:
+    """Return Kafka's topics where brokers are set, else the embedded event log."""
+    kafka, batch_size = settings.kafka, settings.flow.batch_size
+    if not kafka.brokers:
+        return LogSource(store, batch_size=batch_size)
+    from flows.sources.kafka import KafkaSource
+
+    group = kafka.group_of(settings.model.name)
+    return KafkaSource(kafka, group=group, batch_size=batch_size)
+
+
+def lease_of(store: Store) -> Lease:
+    """Return the lease of a store's model, for this process."""
+    return Lease(store, owner=this_process(), now_ms=wall_ms)
+
+
+def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
+    """Return the flow that the settings describe, for the engine's own command.
+
+    Where they name no Redis, the one in the data directory is used, and started if need be: it
+    ends with this process. Of several processes the first holds the model's lease; the others
+    can't begin before it does, as the engine has all of them wait for each other.
+
+    Raises
+    ------
+    StoreError
+        The embedded Redis does not start, or another flow learns this model.
+    """
+    url, name = _redis_of(settings), settings.model.name
+    serves = Alias(Wire(url, timeout_s=5.0), name).serves
+    model = patiently(lambda _again: serves())
+    store = RedisStore(url, name=model, user_ttl_s=settings.store.user_ttl_s)
+    lease = lease_of(store) if leads(sys.argv, os.environ) else None
+    if lease is not None:
+        lease.hold()
+    watch = Served(serves, name=name, model=model, now_ms=wall_ms)
+    return wired(settings, store, lease=lease, watch=watch, tally=tally).flow
+
+
+def _redis_of(settings: Settings) -> str:
+    url = settings.store.redis_url.get_secret_value()
+    if url:
+        return url
+    embedded = EmbeddedRedis(settings.store.data_dir / "redis")
+    wire = Wire(embedded.url, timeout_s=5.0)
+    try:
+        wire.call("PING")
+    except StoreUnavailable:
+        embedded.start()
+        atexit.register(embedded.stop)
+    finally:
+        wire.close()
+    return embedded.url
