@@ -6,11 +6,11 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Protocol
-from zlib import crc32
 
 import msgspec
 
 from online_models.index_upkeep import IndexUpkeep
+from online_models.list_sample import ListSample
 from online_models.micro_batch import MicroBatch
 from online_models.ranker_lists import RankerLists
 from online_models.recommender import Ranking, Recommender
@@ -46,7 +46,8 @@ class Learner:
 
     The ranker learns from the lists of a stable sample of units: all of them while the stream is
     young, later one in ``lists_every``. It learns from every labelled slate as well, with the
-    features as they were served.
+    features as they were served. A learner that is behind may be told to ``hurry``: it takes fewer
+    lists then (see ``ListSample``), and what it learns depends on when it was told.
 
     Parameters
     ----------
@@ -54,8 +55,9 @@ class Learner:
         Owned and written in place. To go on with a stored model, load it before.
     micro_batch
         Examples a step. Smaller ones learn more from each, and cost more.
-    lists_every, all_lists_until
-        The ranker's sample, and the trained events until which it takes all.
+    lists_every, hurried_lists_every, all_lists_until
+        The ranker's sample, that of a learner in a hurry, and the trained events until which all
+        units are taken (in a hurry: one in ``lists_every``).
     publish_interval_ms
         The least time between publishes; ``None`` publishes only when ``collect`` is called.
     base_growth
@@ -77,6 +79,7 @@ class Learner:
         observer: Observer | None = None,
         micro_batch: int = 64,
         lists_every: int = 5,
+        hurried_lists_every: int = 40,
         all_lists_until: int = 50_000,
         publish_interval_ms: int | None = 250,
         base_growth: float = 1.0,
@@ -87,12 +90,12 @@ class Learner:
             raise ValueError(
                 f"micro_batch is {micro_batch}, it must lie within 1 and half the capacity ({most})"
             )
-        if lists_every < 1:
-            raise ValueError(f"lists_every is {lists_every}, it must be at least 1")
         self.state = state
         self.recommender = recommender or Recommender(state)
         self.observer = observer
-        self.lists_every, self.all_lists_until = lists_every, all_lists_until
+        self._sample = ListSample(
+            every=lists_every, hurried_every=hurried_lists_every, all_until=all_lists_until
+        )
         self.publish_interval_ms, self.base_growth = publish_interval_ms, base_growth
         self.labels: Counter[str] = Counter()
         self._batch = MicroBatch(state, micro_batch)
@@ -108,6 +111,20 @@ class Learner:
     def pending(self) -> int:
         """Examples and labels that wait for their micro-batch to be full."""
         return len(self._batch) + self._batch.labels
+
+    @property
+    def hurried(self) -> bool:
+        """Whether lists are left out at present."""
+        return self._sample.hurried
+
+    @property
+    def lists_skipped(self) -> int:
+        """Lists that were left out in a hurry so far."""
+        return self._sample.skipped
+
+    def hurry(self, behind: bool) -> None:
+        """Take fewer lists for the ranker from now on, or as many as usual again."""
+        self._sample.hurried = behind
 
     def learn_many(
         self,
@@ -228,7 +245,11 @@ class Learner:
 
     def _absorb(self, example: Example) -> None:
         wanted = self.observer is not None and self.observer.wants(example)
-        listed = example.weight > 0 and bool(example.query.history) and self._samples(example)
+        listed = (
+            example.weight > 0
+            and bool(example.query.history)
+            and self._sample.takes(example.query.unit_key, self.state.progress.trained)
+        )
         if wanted or listed:
             self._batch.count()
         if wanted and self.observer is not None:
@@ -238,11 +259,6 @@ class Learner:
         self._batch.tick(example.time_ms)  # only now: a request can't know when it will be answered
         if example.weight > 0:
             self._entries += self._batch.add(example, learnt)
-
-    def _samples(self, example: Example) -> bool:
-        if self.state.progress.trained < self.all_lists_until:
-            return True
-        return crc32(example.query.unit_key.encode()) % self.lists_every == 0
 
 
 def _asides(
