@@ -1,49 +1,65 @@
-"""A Kafka broker of one's own: Apache Kafka in KRaft mode, one node, started from its jars."""
+"""A Kafka broker of one's own: one node, started here and ended with us."""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import secrets
+import fcntl
+import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
-from rillrec.kafka_jars import jars, java
+from rillrec.broker_answers import wait_for_answer
+from rillrec.broker_config import HOST, Listeners, server_properties
+from rillrec.broker_format import format_once, telling
+from rillrec.broker_runtime import Runtime, runtime_for
+from rillrec.broker_tls import Certificate
 from rillrec.parent import die_with_parent
+from rillrec.ports import is_free, quiet_ports
 from schemas.errors import ProcessFailed
 
-_MEMORY = "-Xmx512m"
+TAKEOVER_S = 10.0
+HEAP_MB = 512
+_LOGS = (
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
+)
 
 
 class Broker:
-    """A broker that keeps its log in a directory and dies with the process that started it.
+    """Kafka in KRaft mode, broker and controller in one process, listening on 127.0.0.1 alone.
+
+    What it was sent is in ``directory``, and there again after ``kill`` and ``start``; its ports
+    stay the same. It dies with the process that started it: start it from a thread that lives as
+    long as it is needed, as Linux counts the end of that thread as the end of the parent.
 
     Parameters
     ----------
     directory
         Made where it is missing. One broker at a time can use it.
     port
-        Of 127.0.0.1, where clients connect; 0 takes a free one, and keeps it over restarts.
+        To listen on; 0 takes a free one.
     users
         Names to passwords: opens another port, ``sasl_address``, for SASL_PLAINTEXT (PLAIN).
+    tls
+        Opens another port, ``tls_address``, for TLS with a certificate of its own making.
     settings
         More lines of ``server.properties``, by key.
+    jars
+        Directory of Kafka's jars; ``None`` fetches them once.
     wait_s
-        How long to wait until it answers.
+        How long to wait for an answer.
     tell
-        Is handed what takes long, in words.
+        Is handed what takes a while, in words.
 
-    Raises
-    ------
-    ProcessFailed
-        Java is not installed, the jars can't be fetched, or the broker ends early or never answers.
+    Examples
+    --------
+    >>> Broker(Path("/tmp/b"), port=9092).address
+    '127.0.0.1:9092'
     """
 
     def __init__(
@@ -52,27 +68,42 @@ class Broker:
         *,
         port: int = 0,
         users: Mapping[str, str] | None = None,
+        tls: bool = False,
         settings: Mapping[str, str] | None = None,
+        jars: Path | None = None,
         wait_s: float = 60.0,
-        tell: Callable[[str], None] = lambda _line: None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.directory = directory.absolute()
-        self.port = port or free_port()
-        self._controller_port = free_port()
-        self._sasl_port = free_port() if users else 0
+        self.log = self.directory / "broker.log"
+        free = quiet_ports(4)
+        self.listeners = Listeners(
+            plain=port or free[0],
+            controller=free[1],
+            sasl=free[2] if users else 0,
+            tls=free[3] if tls else 0,
+        )
+        self.certificate = Certificate(self.directory) if tls else None
         self._users, self._settings = dict(users or {}), dict(settings or {})
-        self._wait_s, self._tell = wait_s, tell
+        self._jars, self._wait_s, self._tell = jars, wait_s, tell
+        self._runtime: Runtime | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._logged = 0
 
     @property
     def address(self) -> str:
-        """What ``kafka.brokers`` is set to."""
-        return f"127.0.0.1:{self.port}"
+        """What ``kafka.brokers`` is set to: the address that is open to all."""
+        return f"{HOST}:{self.listeners.plain}"
 
     @property
     def sasl_address(self) -> str:
-        """The address at which users must say who they are."""
-        return f"127.0.0.1:{self._sasl_port}"
+        """The address of the listener that asks for credentials, where there is one."""
+        return f"{HOST}:{self.listeners.sasl}"
+
+    @property
+    def tls_address(self) -> str:
+        """The address of the listener that speaks TLS, where there is one."""
+        return f"{HOST}:{self.listeners.tls}"
 
     @property
     def pid(self) -> int | None:
@@ -85,143 +116,136 @@ class Broker:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> Broker:
-        """Start the broker, and wait until it answers. Its log is formatted the first time."""
-        runtime = java()
-        if runtime is None:
-            raise ProcessFailed(
-                "a Kafka broker needs Java 17 or newer, and there is none: install it (Debian: "
-                "default-jre-headless), or name a broker of your own in kafka.brokers"
-            )
-        if _listens(self.port):
-            raise ProcessFailed(
-                f"something listens on {self.address} already: stop it, or choose another port"
-            )
-        command = [runtime, _MEMORY, "-XX:+UseSerialGC", "-cp", f"{jars(self._tell)}/*"]
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        properties = self.directory / "server.properties"
-        properties.write_text("".join(f"{k}={v}\n" for k, v in self._properties().items()))
-        if not (self.directory / "data" / "meta.properties").exists():
-            self._format(command, properties)
-        options = [
-            f"-Dorg.slf4j.simpleLogger.logFile={self._log}",
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-            "-Dorg.slf4j.simpleLogger.showDateTime=true",
-        ]
-        with self._output.open("ab") as output:
-            self._process = subprocess.Popen(
-                [*command[:1], *options, *command[1:], "kafka.Kafka", str(properties)],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,
-                start_new_session=True,  # Ctrl-C is for us: we end it in order
-            )
+        """Start the broker, and wait until it answers and leads all its partitions.
+
+        Raises
+        ------
+        ProcessFailed
+            Nothing here can run a broker, a port or the directory is taken, or it ends early or
+            does not answer within ``wait_s``; the message tells its last words, and names its log.
+        """
+        lock = self._lock()
         try:
-            self._wait_for_answer()
+            self._check_ports()
+            runtime = runtime_for(self.directory, own_jars=self._jars, tell=self._tell)
+            self._prepare(runtime)
+            self._run(runtime, lock)
+        finally:
+            os.close(lock)
+        try:
+            wait_for_answer(self.address, self._wait_s, self._check_runs)
         except BaseException:
             self.kill()
             raise
         return self
 
-    @property
-    def _log(self) -> Path:
-        return self.directory / "broker.log"
+    def _lock(self) -> int:
+        """Return a descriptor that holds the directory, for as long as the broker itself lives.
 
-    @property
-    def _output(self) -> Path:
-        return self.directory / "output.log"
-
-    def _properties(self) -> dict[str, str]:
-        listeners = {"PLAINTEXT": self.port, "CONTROLLER": self._controller_port}
-        lines = {
-            "node.id": "1",
-            "process.roles": "broker,controller",
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "controller.listener.names": "CONTROLLER",
-            "log.dirs": str(self.directory / "data"),
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "group.initial.rebalance.delay.ms": "0",
-            "auto.create.topics.enable": "false",
-            # One that was killed is let in again only when it is missed: by default after 9 s.
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
-        }
-        protocols = ["CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT"]
-        if self._users:
-            listeners["SASL"] = self._sasl_port
-            protocols.append("SASL:SASL_PLAINTEXT")
-            known = " ".join(f'user_{name}="{word}"' for name, word in self._users.items())
-            lines["sasl.enabled.mechanisms"] = "PLAIN"
-            lines["listener.name.sasl.plain.sasl.jaas.config"] = (
-                f"org.apache.kafka.common.security.plain.PlainLoginModule required {known};"
-            )
-        at = {name: f"{name}://127.0.0.1:{port}" for name, port in listeners.items()}
-        lines["listeners"] = ",".join(at.values())
-        lines["advertised.listeners"] = ",".join(v for k, v in at.items() if k != "CONTROLLER")
-        lines["listener.security.protocol.map"] = ",".join(protocols)
-        return lines | self._settings
-
-    def _format(self, command: list[str], properties: Path) -> None:
-        cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
-        if cluster.startswith("-"):  # which the tool would take for an option
-            cluster = "A" + cluster[1:]
-        tool = [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
-        done = subprocess.run(
-            tool,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if done.returncode != 0:
+        One whose starter has just been killed gets a moment to end.
+        """
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            lock = os.open(self.directory / "broker.lock", flags, 0o600)
+        except OSError as error:
             raise ProcessFailed(
-                f"{self.directory} can't hold a broker's log: {_last_words(done.stdout)}"
-            )
-
-    def _wait_for_answer(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + self._wait_s
-        while not _answers(self.port):
-            if self._process.poll() is not None:
-                raise ProcessFailed(
-                    f"the broker ended with code {self._process.returncode} in {self.directory}: "
-                    f"{self._last_words()}"
-                )
-            if time.monotonic() > deadline:
-                raise ProcessFailed(
-                    f"the broker did not answer within {self._wait_s:g} s; see {self._log}"
-                )
+                f"{self.directory} can't hold a broker ({error.strerror}): choose another directory"
+            ) from error
+        deadline = time.monotonic() + TAKEOVER_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(lock)
+                    raise ProcessFailed(
+                        f"a broker runs in {self.directory} already: stop it, or choose another "
+                        "directory"
+                    ) from None
             time.sleep(0.05)
 
+    def _check_ports(self) -> None:
+        """Look now: otherwise whoever listens there would be taken for this broker."""
+        for name, (port, _) in self.listeners.protocols().items():
+            if not is_free(HOST, port):
+                raise ProcessFailed(
+                    f"port {port} is taken, which the broker needs for {name}: stop what listens "
+                    "there, or choose another"
+                )
+
+    def _prepare(self, runtime: Runtime) -> None:
+        """Write the configuration: ports may have changed since the directory was last used."""
+        keystore = self.certificate.keystore() if self.certificate else None
+        text = server_properties(
+            self.directory,
+            self.listeners,
+            users=self._users,
+            keystore=keystore,
+            more=self._settings,
+        )
+        self._config.write_text(text, encoding="utf-8")
+        self._config.chmod(0o600)  # it may hold a password
+        format_once(self.directory, self._config, runtime)
+
+    @property
+    def _config(self) -> Path:
+        return self.directory / "server.properties"
+
+    def _run(self, runtime: Runtime, lock: int) -> None:
+        options = (f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", *_LOGS)
+        command = runtime.java(*options, "kafka.Kafka", str(self._config))
+        with self.log.open("ab") as log:
+            self._logged = log.tell()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock,),
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+                start_new_session=True,  # Ctrl-C is for us: we end it in order
+            )
+        self._runtime = runtime
+
+    def _check_runs(self) -> None:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise ProcessFailed(
+                f"the broker ended with code {self._process.returncode}: {self._last_words()}"
+            )
+
     def _last_words(self) -> str:
-        for file in (self._log, self._output):
-            with contextlib.suppress(OSError):
-                if words := _last_words(file.read_text(errors="replace")):
-                    return words
-        return f"it wrote nothing to {self._log}"
+        with self.log.open("rb") as log:
+            log.seek(self._logged)
+            return f"{telling(log.read())}; see {self.log}"
+
+    def stop(self, *, wait_s: float = 30.0) -> None:
+        """End the broker in order. Does nothing where it does not run."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
 
     def kill(self) -> None:
-        """End the broker at once, as a crash does."""
-        self._end(signal.SIGKILL, wait_s=10.0)
-
-    def stop(self, *, wait_s: float = 20.0) -> None:
-        """End the broker in order. Does nothing where it does not run."""
-        self._end(signal.SIGTERM, wait_s=wait_s)
-
-    def _end(self, number: int, *, wait_s: float) -> None:
+        """End the broker at once, as ``kill -9`` does. What it acknowledged is kept."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(number)
-        try:
-            process.wait(wait_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if self._runtime:
+            self._runtime.kill()
+        process.kill()
+        process.wait()
+
+    def restart(self) -> None:
+        """End the broker in order and start it again, on the same ports."""
+        self.stop()
+        self.start()
 
     def __enter__(self) -> Broker:
         return self.start()
@@ -233,36 +257,3 @@ class Broker:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def _last_words(text: str) -> str:
-    """Return the last lines of a text, those of a Java trace aside."""
-    lines = [line.strip() for line in text.strip().splitlines() if not line.startswith("\tat ")]
-    return " / ".join(lines[-3:])
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        probe.settimeout(0.2)
-        return not probe.connect_ex(("127.0.0.1", port))
-
-
-def _answers(port: int) -> bool:
-    """Return whether a broker gives its metadata at a port."""
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
-
-    if not _listens(port):
-        return False
-    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
-    try:
-        return bool(admin.list_topics(timeout=2.0).brokers)
-    except KafkaException:
-        return False

@@ -6,51 +6,36 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from schemas.errors import ProcessFailed
 
+POM = Path(__file__).with_name("kafka-pom.xml")
+"""What a broker needs, for Maven: ``deploy/kafka/pom.xml``, which the package holds too."""
 _FETCH_TIMEOUT_S = 600
+_VERSION = re.compile(r"<artifactId>kafka_2.13</artifactId>\s*<version>([^<]+)<")
 
 
-def pom() -> Path:
-    """Return the list of what a broker needs: of the checkout, or installed beside the package."""
-    places = (
-        Path(__file__).parents[1] / "deploy" / "kafka" / "pom.xml",
-        Path(sys.prefix) / "share" / "rillrec" / "kafka" / "pom.xml",
-    )
-    for place in places:
-        if place.is_file():
-            return place
-    raise ProcessFailed(
-        f"the list of Kafka's jars is neither at {places[0]} nor at {places[1]}: install Rillrec "
-        "again, or name a broker of your own in kafka.brokers"
-    )
+def kafka_version() -> str:
+    """Return the version of Kafka that the list of jars names."""
+    found = _VERSION.search(POM.read_text(encoding="utf-8"))
+    assert found, f"{POM} names no Kafka"
+    return found[1]
 
 
 def cache() -> Path:
     """Return where jars are kept; ``XDG_CACHE_HOME`` moves it, as it does for other programs."""
     home = os.environ.get("XDG_CACHE_HOME")
     base = Path(home) if home else Path.home() / ".cache"
-    version = re.search(
-        r"<artifactId>kafka_2.13</artifactId>\s*<version>([^<]+)<", pom().read_text()
-    )
-    if version is None:
-        raise ProcessFailed(f"{pom()} names no version of kafka_2.13")
-    return base / "rillrec" / f"kafka-{version[1]}"
+    return base / "rillrec" / f"kafka-{kafka_version()}"
 
 
 def java() -> str | None:
-    """Return the ``java`` of this machine, if there is one."""
-    return shutil.which("java")
-
-
-def can_fetch() -> bool:
-    """Return whether jars are there, or there is what fetches them."""
-    return java() is not None and (cache().is_dir() or shutil.which("mvn") is not None)
+    """Return the ``java`` of this machine, if there is one: that of ``JAVA_HOME`` first."""
+    home = os.environ.get("JAVA_HOME")
+    return (shutil.which("java", path=f"{home}/bin") if home else None) or shutil.which("java")
 
 
 def jars(tell: Callable[[str], None] = lambda _line: None) -> Path:
@@ -61,7 +46,7 @@ def jars(tell: Callable[[str], None] = lambda _line: None) -> Path:
     Raises
     ------
     ProcessFailed
-        Maven is not installed, or fails.
+        Maven is not installed or fails, or the cache can't be written to.
     """
     place = cache()
     if place.is_dir():
@@ -73,19 +58,29 @@ def jars(tell: Callable[[str], None] = lambda _line: None) -> Path:
             "maven), or name a broker of your own in kafka.brokers"
         )
     tell(f"fetching Apache Kafka's jars (43 MB, once) into {place}")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix="fetching-") as folder:
-        _fetch(maven, Path(folder))
-        try:
-            (Path(folder) / "libs").rename(place)
-        except OSError:
-            if not place.is_dir():  # else another was faster
-                raise
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix="fetching-") as folder:
+            _fetch(maven, Path(folder))
+            _put(Path(folder) / "libs", place)
+    except OSError as error:
+        raise ProcessFailed(
+            f"{place} can't hold Kafka's jars ({error.strerror}): set XDG_CACHE_HOME to a "
+            "directory that can be written to"
+        ) from error
     return place
 
 
+def _put(fetched: Path, place: Path) -> None:
+    try:
+        fetched.rename(place)
+    except OSError:
+        if not place.is_dir():  # else another was faster
+            raise
+
+
 def _fetch(maven: str, folder: Path) -> None:
-    shutil.copy(pom(), folder / "pom.xml")
+    shutil.copy(POM, folder / "pom.xml")
     goal = [maven, "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}/libs"]
     try:
         done = subprocess.run(

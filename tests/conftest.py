@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from rillrec.broker import Broker
-from rillrec.kafka_jars import can_fetch
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
-from tests.kafka import Kafka
+from tests.kafka import Kafka, need_broker
 
 
 @pytest.fixture(scope="session")
@@ -31,32 +29,34 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
     return redis_server.url
 
 
-def _need_broker() -> None:
-    """Skip, loudly, where no broker can be had; fail where that must not be, as in CI."""
-    if can_fetch():
-        return
-    missing = "Java" if shutil.which("java") is None else "Maven"
-    why = f"NO KAFKA BROKER: {missing} is not installed, and RILLREC_TEST_KAFKA names none"
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a broker, so that ``-m 'not kafka'`` leaves it out."""
+    for item in items:
+        if {"kafka", "own_broker"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("kafka")
 
 
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """One broker for the whole run: RILLREC_TEST_KAFKA, or one that is started here."""
+    """One broker for the whole run: RILLREC_TEST_KAFKA, or one that is started here.
+
+    Without one the tests that use it are skipped, loudly; in CI they fail.
+    """
     if address := os.environ.get("RILLREC_TEST_KAFKA"):
         yield Kafka(address)
         return
-    _need_broker()
-    with Broker(tmp_path_factory.mktemp("kafka")) as broker:
-        yield Kafka(broker.address)
+    directory = tmp_path_factory.mktemp("kafka")
+    need_broker(directory, environ=os.environ)
+    broker = Broker(directory).start()
+    yield Kafka(broker.address)
+    broker.kill()  # what it holds is thrown away
 
 
 @pytest.fixture
 def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker for one test, which may kill it. It asks users of its SASL port for a password."""
-    _need_broker()
-    broker = Broker(tmp_path_factory.mktemp("own-kafka"), users={"ann": "open sesame"})
+    directory = tmp_path_factory.mktemp("own-kafka")
+    need_broker(directory, environ=os.environ)
+    broker = Broker(directory, users={"ann": "open sesame"})
     yield broker.start()
     broker.kill()

@@ -6,9 +6,14 @@ import itertools
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+
+from rillrec.broker_runtime import runtime_for
+from schemas.errors import ProcessFailed
 
 Pair = tuple[str | bytes | None, bytes | None]
 _numbers = itertools.count()
@@ -19,7 +24,7 @@ class Kafka:
 
     def __init__(self, brokers: str) -> None:
         self.brokers = brokers
-        self.admin = AdminClient({"bootstrap.servers": brokers})
+        self.admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
 
     def topic(
         self, name: str = "t", *, partitions: int = 1, config: Mapping[str, str] | None = None
@@ -85,6 +90,12 @@ class Kafka:
         finally:
             consumer.close()
 
+    def delete_below(self, topic: str, partition: int, offset: int) -> None:
+        """Have the broker delete what lies below an offset, as retention does."""
+        where = TopicPartition(topic, partition, offset)
+        for done in self.admin.delete_records([where]).values():
+            done.result(30)
+
     def consume(self, topic: str, *, timeout_s: float = 30.0) -> Sequence[Message]:
         """Return all that a topic holds now, each partition in order."""
         ends = {p: end for p, end in self.ends(topic).items() if end}
@@ -111,3 +122,14 @@ class Kafka:
             return found
         finally:
             consumer.close()
+
+
+def need_broker(directory: Path, *, environ: Mapping[str, str]) -> None:
+    """Skip, loudly, where no broker can be had; fail where that must not be, as in CI."""
+    try:
+        runtime_for(directory)
+    except ProcessFailed as error:
+        why = f"NOT TESTED AGAINST KAFKA: {error}; for the tests, RILLREC_TEST_KAFKA may name one"
+        if environ.get("CI"):
+            pytest.fail(why, pytrace=False)
+        pytest.skip(why)

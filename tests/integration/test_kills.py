@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from rillrec.broker import Broker, free_port
+from rillrec.broker import Broker
 from rillrec.client import Client
+from rillrec.ports import quiet_ports
 from schemas.errors import CallFailed, StoreError
 from schemas.events import Interaction
 from schemas.positions import mark_of
@@ -55,7 +56,7 @@ class Scene:
     cut_bytes: int = 0
 
     def __post_init__(self) -> None:
-        self.port = free_port()
+        [self.port] = quiet_ports(1)
         kafka = {f"RILLREC_KAFKA__{name.upper()}": topic for name, topic in self.topics.items()}
         self.environ = {
             **kafka,
