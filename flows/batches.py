@@ -52,6 +52,7 @@ class DecodedBatch(Struct, frozen=True):
     seq: int
     end: int
     happenings: list[Happening]
+    newest_ms: int | None = None
 
 
 class Piece(Struct, frozen=True):
@@ -64,6 +65,7 @@ class Piece(Struct, frozen=True):
     pieces: int
     end: int
     happenings: list[Happening]
+    newest_ms: int | None = None
 
 
 class Lesson(Struct, frozen=True):
@@ -83,6 +85,7 @@ class Lesson(Struct, frozen=True):
     feedback: list[Feedback] = []
     shard: str = ""
     held: int = 0
+    newest_ms: int | None = None
 
 
 class Receipt(Struct):

@@ -59,4 +59,6 @@ class Decode:
         happenings, filtered = self._decoder(batch.records, now_ms=now_ms)
         lag_ms = None if batch.newest_ms is None else now_ms - batch.newest_ms
         self._tally.read(len(happenings) + filtered, filtered=filtered, lag_ms=lag_ms)
-        return DecodedBatch(batch.topic, batch.partition, batch.seq, batch.end, happenings)
+        return DecodedBatch(
+            batch.topic, batch.partition, batch.seq, batch.end, happenings, batch.newest_ms
+        )

@@ -44,6 +44,7 @@ class TallyCollector(Collector):
         yield _counter(metrics.FEEDBACK, {(outcome,): n for outcome, n in tally.feedback.items()})
         yield _counter(metrics.LABELS, {(outcome,): n for outcome, n in tally.labels.items()})
         yield _counter(metrics.EXAMPLES, {(): tally.examples})
+        yield _counter(metrics.LISTS_SKIPPED, {(): tally.lists_skipped})
         yield _counter(metrics.REBUILDS, {(reason,): n for reason, n in tally.rebuilds.items()})
         yield _gauge(metrics.FLOW_LAG, tally.lag_ms / 1_000)
         yield _gauge(metrics.MODEL_VERSION, tally.model_version)

@@ -56,4 +56,5 @@ def whole(parts: list[Lesson]) -> Lesson:
         sorted(examples, key=_offset),
         sorted(updates, key=_place),
         sorted(feedback, key=_offset),
+        newest_ms=first.newest_ms,
     )

@@ -85,6 +85,9 @@ def _warm_up(config: ModelConfig) -> None:
     learner.close_micro_batch()
 
 
+BEHIND_MS, LEVEL_MS = 5_000, 1_000
+"""Age of events from which the learner is in a hurry, and below which it is no more."""
+
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -97,7 +100,8 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
         A clock, which times publishes and nothing else.
     micro_batch_wait_ms
         A micro-batch that is not full is closed after that wait. ``None`` closes by count alone,
-        and at the end of the source: what is learnt is then the same for any timing.
+        and at the end of the source, and is never in a hurry: what is learnt is then the same for
+        any timing.
     held
         Told what the shards of the lessons hold.
     """
@@ -118,6 +122,7 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
         self._reached: Marks = {}
         self._pending, self._step = 0, learner.state.progress.step
         self._opened_ms = self._published_ms = 0
+        self._skipped = learner.lists_skipped
 
     def on_batch(self, values: list[list[Lesson]]) -> tuple[list[Publish], bool]:
         now_ms = self._now_ms()
@@ -132,6 +137,7 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
 
     def _learn(self, lesson: Lesson, now_ms: int) -> list[Publish]:
         advance(self._reached, lesson.topic, lesson.partition, lesson.end)
+        self._hurry(lesson, now_ms)
         publishes = self._learner.learn_many(
             lesson.examples,
             topic=lesson.topic,
@@ -145,9 +151,17 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
             len(lesson.examples),
             items=len(self._learner.state.items),
             labels=self._learner.labels,
+            lists_skipped=self._learner.lists_skipped - self._skipped,
         )
+        self._skipped = self._learner.lists_skipped
         self._learner.labels.clear()
         return publishes
+
+    def _hurry(self, lesson: Lesson, now_ms: int) -> None:
+        if self._wait_ms is None or lesson.newest_ms is None:
+            return
+        bound_ms = LEVEL_MS if self._learner.hurried else BEHIND_MS
+        self._learner.hurry(now_ms - lesson.newest_ms > bound_ms)
 
     def on_notify(self) -> tuple[list[Publish], bool]:
         # The engine may call this at times that were asked for long ago: look what is due.

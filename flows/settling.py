@@ -152,4 +152,5 @@ class Settling:
             self._updates,
             shard=piece.shard,
             held=piece.happenings[-1][0] + 1 if piece.happenings else 0,
+            newest_ms=piece.newest_ms,
         )

@@ -36,6 +36,6 @@ def _cut(batch: DecodedBatch) -> list[tuple[str, Piece]]:
         parts[shard_of("")] = []
     topic, partition, seq, end = batch.topic, batch.partition, batch.seq, batch.end
     return [
-        (shard, Piece(shard, topic, partition, seq, len(parts), end, part))
+        (shard, Piece(shard, topic, partition, seq, len(parts), end, part, batch.newest_ms))
         for shard, part in parts.items()
     ]

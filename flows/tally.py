@@ -67,6 +67,7 @@ class Tally:
         self.publishes: Counter[str] = Counter()
         self.rebuilds: Counter[str] = Counter()
         self.examples = 0
+        self.lists_skipped = 0
         self.lag_ms = 0
         self.model_version = 0
         self.model_items = 0
@@ -120,12 +121,23 @@ class Tally:
             self.reasons.update(reasons)
             self.users.update(users)
 
-    def learnt(self, examples: int, *, items: int, labels: Mapping[str, int] = _NONE) -> None:
-        """Count examples and labels handed to the learner, which has so many items now."""
+    def learnt(
+        self,
+        examples: int,
+        *,
+        items: int,
+        labels: Mapping[str, int] = _NONE,
+        lists_skipped: int = 0,
+    ) -> None:
+        """Count examples and labels handed to the learner, which has so many items now.
+
+        ``lists_skipped`` are those that it left out in a hurry.
+        """
         with self._lock:
             if labels:
                 self.labels.update(labels)
             self.examples += examples
+            self.lists_skipped += lists_skipped
             self.model_items = items
 
     def published(self, form: str, version: int) -> None:

@@ -146,6 +146,12 @@ MODEL_ITEMS = Metric(
     meaning="Items that have a row in the learner's model.",
 )
 
+LISTS_SKIPPED = Metric(
+    name="rillrec_flow_skipped_lists_total",
+    kind="counter",
+    unit="lists",
+    meaning="Lists that the ranker was not taught, because the flow was seconds behind its source.",
+)
 REBUILDS = Metric(
     name="rillrec_flow_rebuilds_total",
     kind="counter",
@@ -245,6 +251,7 @@ METRICS: tuple[Metric, ...] = (
     USER_READS,
     MODEL_VERSION,
     MODEL_ITEMS,
+    LISTS_SKIPPED,
     REBUILDS,
     REQUESTS,
     REQUEST_SECONDS,

@@ -26,9 +26,12 @@ class Desk:
             self.learner, tally=self.tally, now_ms=lambda: self.now_ms, micro_batch_wait_ms=wait_ms
         )
 
-    def teach(self, examples: list[Example], until: int | None = None) -> list[Publish]:
+    def teach(
+        self, examples: list[Example], until: int | None = None, *, age_ms: int | None = None
+    ) -> list[Publish]:
         end = examples[-1].offset + 1 if until is None else until
-        lesson = Lesson("t", 0, self.seq, 1, end, examples, [])
+        newest_ms = None if age_ms is None else self.now_ms - age_ms
+        lesson = Lesson("t", 0, self.seq, 1, end, examples, [], newest_ms=newest_ms)
         self.seq += 1
         publishes, discarded = self.step.on_batch([[lesson]])
         assert not discarded
@@ -149,3 +152,25 @@ def test_a_learner_goes_on_where_the_log_ends() -> None:
     assert second.state.progress == first.state.progress
     assert second.state.progress.trained == 128
     assert second.state.config == SMALL
+
+
+def test_a_learner_whose_events_are_seconds_old_is_in_a_hurry_until_they_are_fresh() -> None:
+    desk = Desk()
+    hurried = []
+    for n, age_ms in enumerate((0, 4_000, 6_000, 2_000, 500, 2_000, None)):
+        desk.teach(STREAM[n : n + 1], age_ms=age_ms)
+        hurried.append(desk.learner.hurried)
+    assert hurried == [False, False, True, True, False, False, False]
+
+
+def test_lists_that_were_left_out_are_counted_once() -> None:
+    desk = Desk()
+    for n in range(0, 200, 20):
+        desk.teach(STREAM[n : n + 20], age_ms=60_000)
+    assert desk.tally.lists_skipped == desk.learner.lists_skipped > 0
+
+
+def test_a_learner_that_is_to_learn_the_same_for_any_timing_never_hurries() -> None:
+    desk = Desk(wait_ms=None)
+    desk.teach(STREAM[:20], age_ms=60_000)
+    assert not desk.learner.hurried
