@@ -148,6 +148,12 @@ def test_a_slate_that_comes_past_the_window_is_late() -> None:
     assert (ann.given, ann.outcomes) == ([], ["late", "orphaned", "late"])
 
 
+def test_a_slate_that_comes_just_within_the_window_is_joined() -> None:
+    ann = Ann()
+    ann.take([interaction("b", 1, "r"), interaction("z", 30)])
+    assert told(ann.sees(impression("r", "ab", 0))) == ["r:b<ab"]
+
+
 def test_an_answer_whose_slate_never_comes_is_orphaned() -> None:
     ann = Ann()
     ann.take([interaction("b", 1, "r"), interaction("z", 31)])
@@ -236,6 +242,14 @@ def test_beyond_its_bound_the_oldest_slate_is_closed_before_its_time() -> None:
     assert ann.outcomes[2:] == ["closed_answered"]
     assert ann.slates is not None
     assert [slate.request_id for slate in ann.slates.open][::7] == ["r1", "new"]
+
+
+def test_a_slate_closed_before_its_time_is_known_when_it_comes_again() -> None:
+    ann = Ann()
+    ann.take([impression("r", "ab", 0), interaction("b", 0, "r")])
+    ann.take([impression(f"r{n}", "ab", 1) for n in range(OPEN)])
+    assert ann.sees(impression("r", "ab", 0)) == []
+    assert ann.outcomes == ["joined_by_request", "closed_answered", "duplicate"]
 
 
 def test_a_slate_that_is_closed_at_once_has_its_answers_joined_before() -> None:
