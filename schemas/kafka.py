@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from schemas.decoding import EARLIEST_MS
+from schemas.decoding import EARLIEST_MS, MAX_EVENT_BYTES
 
 if TYPE_CHECKING:
     from schemas.settings_kafka import KafkaSettings
+
+MAX_MESSAGE_BYTES = 2 * MAX_EVENT_BYTES
+"""What topics and producers let through: the longest event, its key and its headers."""
 
 STARTS = ("resume", "earliest", "latest")
 OWNED = {
@@ -103,6 +106,35 @@ def client_properties(
     return {"bootstrap.servers": kafka.brokers, **said, **(extra or {})}
 
 
+def producer_properties(
+    kafka: KafkaSettings, extra: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """Return librdkafka's properties of a producer that loses and repeats nothing.
+
+    A key goes to the partition that Java's producers choose for it, so that all producers of a
+    topic agree, unless ``kafka.properties`` name another partitioner.
+    """
+    chosen = {"partitioner": "murmur2_random", "linger.ms": "5"}
+    chosen["message.max.bytes"] = str(MAX_MESSAGE_BYTES)
+    owned = {
+        "acks": "all",
+        "enable.idempotence": True,
+        "delivery.timeout.ms": round(kafka.delivery_timeout_s * 1e3),
+    }
+    return {**chosen, **client_properties(kafka, owned), **(extra or {})}
+
+
+def property_refused(kafka: KafkaSettings, detail: str) -> str:
+    """Return what librdkafka has against the properties, in its words but for the secrets."""
+    for secret in sorted(
+        (v.get_secret_value() for v in kafka.properties.values()), key=len, reverse=True
+    ):
+        detail = detail.replace(f'"{secret}"', "(a secret)")
+        if len(secret) > 3:  # shorter ones are parts of words
+            detail = detail.replace(secret, "(a secret)")
+    return f"kafka.properties: {detail}; librdkafka's CONFIGURATION.md lists what there is"
+
+
 _AWAY = (
     "_ALL_BROKERS_DOWN",
     "_TRANSPORT",
@@ -119,12 +151,18 @@ _FORBIDDEN = (
     "CLUSTER_AUTHORIZATION_FAILED",
 )
 _DELETED = ("OFFSET_OUT_OF_RANGE", "_AUTO_OFFSET_RESET")
+_FACTOR = ("INVALID_REPLICATION_FACTOR",)
 _TOO_LARGE = ("MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "RECORD_LIST_TOO_LARGE")
 
 
 def is_away(name: str) -> bool:
     """Return whether an error of librdkafka, by name, means that brokers do not answer."""
     return name in _AWAY
+
+
+def is_too_large(name: str) -> bool:
+    """Return whether an error of librdkafka, by name, means that a message is too large."""
+    return name in _TOO_LARGE
 
 
 def explained(name: str, detail: str, *, brokers: str, topic: str = "") -> str:
@@ -162,4 +200,6 @@ def explained(name: str, detail: str, *, brokers: str, topic: str = "") -> str:
         return (
             f"{where} refuses a message as too large: {detail}; raise the topic's max.message.bytes"
         )
+    if name in _FACTOR:
+        return f"{where} has too few brokers: {detail}; say a lower --replication"
     return f"{where} refused: {detail} ({name})" + (f", topic {topic!r}" if topic else "")

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from schemas.kafka import checked_property, checked_start
 from schemas.settings_section import Section
 
+TOPICS = tuple(
+    f"{kind}_topic"
+    for kind in ("interactions", "impressions", "items", "forget", "dead_letters", "incidents")
+)
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
@@ -111,6 +122,15 @@ class KafkaSettings(Section):
         strict=False,
         description="Seconds between looks for new partitions.",
     )
+
+    @field_validator(*TOPICS)
+    @classmethod
+    def _is_another(cls, topic: str, info: ValidationInfo) -> str:
+        """Refuse two names of one topic: it is the topic that tells what an event is."""
+        for other in TOPICS:
+            if info.data.get(other) == topic:
+                raise ValueError(f"{other} is that too: each topic holds one type of events")
+        return topic
 
     def group_of(self, model: str) -> str:
         """Return the consumer group that a model's flow is seen as."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import SettingsError
-from schemas.kafka import client_properties, event_types, explained, is_away, start_ms, topic_of
+from schemas.kafka import (
+    client_properties,
+    event_types,
+    explained,
+    is_away,
+    producer_properties,
+    property_refused,
+    start_ms,
+    topic_of,
+)
 from schemas.settings import Settings
 from schemas.settings_environ import environ_of
 from schemas.settings_kafka import KafkaSettings
@@ -113,6 +122,7 @@ def test_the_group_is_named_after_the_model() -> None:
         ("TOPIC_AUTHORIZATION_FAILED", "denies access to 't': why; grant"),
         ("OFFSET_OUT_OF_RANGE", "has deleted what 't' held there: why; go on with --from earliest"),
         ("MSG_SIZE_TOO_LARGE", "too large: why; raise the topic's max.message.bytes"),
+        ("INVALID_REPLICATION_FACTOR", "too few brokers: why; say a lower --replication"),
         ("INVALID_CONFIG", "refused: why (INVALID_CONFIG), topic 't'"),
     ],
 )
@@ -121,3 +131,29 @@ def test_errors_name_cause_value_and_remedy(name: str, words: str) -> None:
     assert said.startswith("Kafka at b:9092")
     assert words in said
     assert is_away(name) == (name == "_ALL_BROKERS_DOWN")
+
+
+def test_producers_lose_and_repeat_nothing_and_agree_with_java_where_a_user_goes() -> None:
+    kafka = load_settings(
+        environ={
+            "RILLREC_KAFKA__DELIVERY_TIMEOUT_S": "2.5",
+            "RILLREC_KAFKA__PROPERTIES__LINGER_MS": "50",
+        }
+    ).kafka
+    properties = producer_properties(kafka, {"client.id": "x"})
+    assert properties["acks"] == "all"
+    assert properties["enable.idempotence"] is True
+    assert properties["delivery.timeout.ms"] == 2_500
+    assert properties["partitioner"] == "murmur2_random"
+    assert (properties["linger.ms"], properties["client.id"]) == ("50", "x")
+
+
+def test_what_librdkafka_has_against_properties_is_told_without_them() -> None:
+    kafka = load_settings(environ=SECRETS | {"RILLREC_KAFKA__PROPERTIES__DEBUG": "hush"}).kafka
+    told = property_refused(kafka, 'Invalid value "5" for "debug": hush, 57')
+    assert told.startswith('kafka.properties: Invalid value (a secret) for "debug": (a secret), 57')
+
+
+def test_topics_differ() -> None:
+    with pytest.raises(SettingsError, match=r"items_topic is 'x': impressions_topic is that too"):
+        load_settings(environ={}, options={"kafka": {"impressions_topic": "x", "items_topic": "x"}})
