@@ -173,6 +173,12 @@ def _ours(first: BaseException | None, error: BaseException, cluster: Cluster) -
             "another process of this flow has ended, or can't be reached any more: all processes "
             "must be started again, together"
         )
+    _, failed, reason = str(error).partition("failed to initialize networking: ")
+    if cluster.is_split and failed:
+        return PeerLost(
+            f"this process can't listen at {cluster.addresses[cluster.process]} for the others of "
+            f"its flow: {reason}; correct the addresses, or start all processes again"
+        )
     return error
 
 

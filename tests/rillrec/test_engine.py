@@ -145,6 +145,14 @@ def test_a_process_that_waits_for_the_others_hears_signals(processes: Processes)
     assert lonely.ended() == OK
 
 
+def test_an_address_that_is_none_of_this_machine_is_told(processes: Processes) -> None:
+    lost = processes.start("1", "0", f"nowhere.invalid:2101;127.0.0.1:{free_ports(1)[0]}")
+    assert lost.ended() == REBUILD
+    assert "error: this process can't listen at nowhere.invalid:2101 for the others" in lost.text
+    assert "correct the addresses" in lost.text
+    assert "Traceback" not in lost.text
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_an_error_of_a_step_ends_all_workers_and_is_told_itself(
     processes: Processes, workers: str
