@@ -29,11 +29,11 @@ def written(count: int, *, seed: int = 0) -> tuple[Publish, ...]:
 
 
 def publish_to(store: Store, publishes: tuple[Publish, ...]) -> None:
-    """Append publishes to a store's log, behind the base that a learner begins it with."""
-    if publishes[0].progress.version == 1:
-        store.put_base(base_of(publishes[:1]))
+    """Append publishes to a store's log, the first with the base that a learner begins it with."""
     for publish in publishes:
         store.append(publish)
+        if publish.progress.version == 1:
+            store.put_base(base_of(publishes[:1]))
 
 
 def store_of(publishes: tuple[Publish, ...]) -> MemoryStore:
@@ -42,6 +42,15 @@ def store_of(publishes: tuple[Publish, ...]) -> MemoryStore:
     for publish in publishes:
         store.append(publish)
     return store
+
+
+def put(store: MemoryStore, publish: Publish) -> None:
+    """Put a publish or base into a store whatever it holds, as a store never lets a flow do."""
+    if is_base(publish):
+        store._bases[publish.progress.version] = publish
+    else:
+        store._log.append(publish)
+        store._version = publish.progress.version
 
 
 def model_at(publishes: tuple[Publish, ...]) -> ModelState:

@@ -19,7 +19,7 @@ from serving.store import MemoryStore, RedisStore
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
 from tests.builders import SMALL, contents
-from tests.serving.models import base_of, model_at, publish_to, store_of, written
+from tests.serving.models import base_of, model_at, publish_to, put, store_of, written
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 20.0) -> None:
@@ -88,7 +88,7 @@ async def test_state_loaded_anew_replaces_the_old_one_and_is_counted() -> None:
     follower.start()
     await until(lambda: follower.caught_up)
     before = follower.recommender
-    store.put_base(base_of(publishes))
+    put(store, base_of(publishes))
     await until(lambda: follower.replica.version == 6)
     assert follower.recommender is not before
     assert follower.recommender.state is follower.replica.state
@@ -101,8 +101,9 @@ async def test_entry_that_fits_nothing_ends_no_thread_and_a_base_heals_it(
 ) -> None:
     publishes = written(4)
     bad = Publish(publishes[2].progress, (Put("no.such.table", b"", b""),))
-    store = store_of((*publishes[:2], bad))
+    store = store_of(publishes[:2])
     store.put_base(base_of(publishes[:2]))
+    store.append(bad)
     follower = follower_of(store)
     follower.start()
     await until(lambda: "no.such.table" in caplog.text)
@@ -198,8 +199,7 @@ async def test_fault_that_nobody_foresaw_is_logged_with_its_trace(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store = MemoryStore()
-    store.append(Publish(written(1)[0].progress, (object(),)))  # type: ignore[arg-type]
-    store.put_base(Publish(written(1)[0].progress, 3))  # type: ignore[arg-type]
+    store.append(Publish(written(1)[0].progress, 3))  # type: ignore[arg-type]
     follower = follower_of(store)
     follower.start()
     await until(lambda: "for a reason that nobody foresaw" in caplog.text)

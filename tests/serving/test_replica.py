@@ -11,7 +11,7 @@ from schemas.model_log import Evict, Progress, Publish, Put
 from serving.replica import Replica, Update
 from serving.store import MemoryStore
 from tests.builders import SMALL, contents
-from tests.serving.models import base_of, level, model_at, store_of, written
+from tests.serving.models import base_of, level, model_at, put, store_of, written
 
 BROKEN = Put("no.such.table", b"", b"")
 
@@ -39,11 +39,11 @@ def test_replica_applies_what_is_published_and_equals_the_learner() -> None:
 
 def test_replica_that_starts_late_loads_the_newest_base_and_what_follows() -> None:
     publishes = written(6)
-    store = store_of(publishes[:3])
-    store.put_base(base_of(publishes[:2]))
-    store.put_base(base_of(publishes[:3]))
-    for publish in publishes[3:]:
+    store = MemoryStore()
+    for count, publish in enumerate(publishes, start=1):
         store.append(publish)
+        if count in (2, 3):
+            store.put_base(base_of(publishes[:count]))
     assert [p.progress.version for p in store.read_log(0)] == [3, 4, 5, 6]
     replica = Replica(store)
     assert replica.refresh() == 6
@@ -54,7 +54,7 @@ def test_replica_that_starts_late_loads_the_newest_base_and_what_follows() -> No
 def test_base_that_is_there_before_its_log_entry_is_no_rollback() -> None:
     publishes = written(3)
     store = store_of(publishes[:2])
-    store.put_base(base_of(publishes))
+    put(store, base_of(publishes))
     replica = Replica(store)
     assert replica.refresh() == 3
     state = replica.state
@@ -71,11 +71,11 @@ def test_hole_in_the_log_is_closed_by_a_base() -> None:
     replica = Replica(store, config=SMALL)
     level(replica)
     for publish in publishes[3:]:
-        store.append(publish)
+        put(store, publish)
     with pytest.raises(ModelLogBroken, match="lacks version 3, and no base makes up for it"):
         replica.refresh()
     assert replica.version == 2
-    store.put_base(base_of(publishes[:4]))
+    put(store, base_of(publishes[:4]))
     assert replica.refresh() == 4
     assert contents(replica.state) == contents(model_at(publishes))
 
@@ -86,7 +86,7 @@ def test_hole_within_what_is_read_at_once_is_noticed() -> None:
     replica = Replica(store, config=SMALL)
     level(replica)
     store.append(publishes[1])
-    store.append(publishes[3])
+    put(store, publishes[3])
     assert replica.refresh() == 1
     with pytest.raises(ModelLogBroken, match="lacks version 3"):
         replica.refresh()
