@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, Message, Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from rillrec.bench.prepared import Keyed
 from schemas.errors import BrokerUnavailable
+from schemas.kafka import client_properties
+from schemas.settings_kafka import KafkaSettings
 
 TIMEOUT_S = 30.0
 _CHECKED_EVERY = 256
-
-
-def create_topic(properties: Mapping[str, Any], topic: str, *, partitions: int) -> None:
-    """Create a topic and wait until the broker knows it."""
-    admin = AdminClient(dict(properties))
-    [created] = admin.create_topics([NewTopic(topic, partitions, 1)]).values()
-    created.result(TIMEOUT_S)
 
 
 class Feed:
@@ -37,15 +29,14 @@ class Feed:
 
     def __init__(
         self,
-        properties: Mapping[str, Any],
-        topic: str,
+        kafka: KafkaSettings,
         *,
         rate: float = 0.0,
         tell: Callable[[int], None] = lambda _sent: None,
     ) -> None:
-        self._topic, self._rate, self._tell = topic, rate, tell
+        self._topic, self._rate, self._tell = kafka.interactions_topic, rate, tell
         self._failures: list[KafkaError] = []
-        self._producer = Producer({"linger.ms": 5, "acks": "all", **properties})
+        self._producer = Producer(client_properties(kafka, {"linger.ms": 5}))
 
     def send(self, events: Iterable[Keyed]) -> int:
         """Send events and wait until all are acknowledged; return how many there were.
