@@ -37,7 +37,7 @@ def count(
     Parameters
     ----------
     targets
-        Rows of the items that were interacted with, of shape ``(n,)``.
+        Rows of the items that were interacted with, of shape ``(n,)``; those below 0 don't count.
     histories
         What preceded each in its unit, newest first, padded with -1, of shape ``(n, window)``.
     weights
@@ -55,13 +55,12 @@ def count(
         popularity.tops,
         popularity.held,
         targets,
-        popularity.landmarks.increments(times_ms) * weights[:, None],
-        EVIDENCE_KEPT,
-        UNSEEN_SHARE / sizes,
+        popularity.landmarks.increments(times_ms),
+        weights,
+        sizes,
     )
     popularity.totals.mark_all()
     popularity.evidence.mark_all()
-    increments = rules.landmarks.increments(times_ms)
     _count_rules(
         rules.ids.array,
         rules.weights.array,
@@ -71,9 +70,19 @@ def count(
         rules.totals.dirty,
         targets,
         histories,
-        increments * weights[:, None],
-        1 / np.maximum(increments, LEAST_INCREMENT),
+        rules.landmarks.increments(times_ms),
+        weights,
     )
+
+
+@jit
+def see(targets: Any, times_ms: Any, last_seen_ms: Any, dirty: Any) -> None:
+    """Note when items were seen last; targets below 0 are none."""
+    for event in range(len(targets)):
+        row = targets[event]
+        if row >= 0:
+            last_seen_ms[row] = max(last_seen_ms[row], np.int64(times_ms[event]))
+            dirty[row] = True
 
 
 @jit
@@ -86,18 +95,22 @@ def _count_popularity(
     held: Any,
     targets: Any,
     increments: Any,
-    kept: float,
-    unseen: Any,
+    weights: Any,
+    sizes: Any,
 ) -> None:
     """Weigh each horizon by how likely it held the event, then count the event."""
     for event in range(len(targets)):
         row = targets[event]
+        if row < 0:
+            continue
         dirty[row] = True
+        unseen = UNSEEN_SHARE / sizes[event]
         for h in range(increments.shape[1]):
             share = counts[row, h] / totals[h] if totals[h] > 0 else 0.0
-            evidence[h] += (1 - kept) * (np.log(share + unseen[event]) - evidence[h])
-            counts[row, h] += increments[event, h]
-            totals[h] += increments[event, h]
+            evidence[h] += (1 - EVIDENCE_KEPT) * (np.log(share + unseen) - evidence[h])
+            increment = increments[event, h] * weights[event]
+            counts[row, h] += increment
+            totals[h] += increment
             _rise(counts, tops, held, row, h)
 
 
@@ -138,11 +151,16 @@ def _count_rules(
     targets: Any,
     histories: Any,
     increments: Any,
-    present: Any,
+    worth: Any,
 ) -> None:
     half_lives = increments.shape[1]
+    present = np.empty(half_lives, dtype=np.float32)
     for event in range(len(targets)):
         now = targets[event]
+        if now < 0:
+            continue
+        for h in range(half_lives):
+            present[h] = 1 / max(increments[event, h], LEAST_INCREMENT)
         for k in range(histories.shape[1]):
             before = histories[event, k]
             if before < 0:
@@ -150,7 +168,7 @@ def _count_rules(
             step = np.float32((1.0 + k) ** -0.5)
             for direction in range(2):
                 source, other = (before, now) if direction == 0 else (now, before)
-                slot = _slot(ids[source], weights[source], other, present[event])
+                slot = _slot(ids[source], weights[source], other, present)
                 if ids[source, slot] != other:
                     ids[source, slot] = other
                     weights[source, slot, :] = 0
@@ -159,8 +177,9 @@ def _count_rules(
                 totals_dirty[source] = True
                 for h in range(half_lives):
                     channel = direction * half_lives + h
-                    weights[source, slot, channel] += step * increments[event, h]
-                    totals[source, channel] += step * increments[event, h]
+                    increment = step * (increments[event, h] * worth[event])
+                    weights[source, slot, channel] += increment
+                    totals[source, channel] += increment
 
 
 @jit

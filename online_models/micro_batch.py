@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from online_models.counting import count
+from online_models.counting import count, see
 from online_models.decay import Landmarks, StreamClock
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
@@ -103,24 +103,22 @@ class MicroBatch:
 
     def count(self) -> None:
         """Let the counting models absorb what they have not yet."""
+        if self._counted == self._filled:
+            return
         part = slice(self._counted, self._filled)
         self._counted = self._filled
-        known = self.targets[part] != UNKNOWN
-        if known.any():
-            targets = self.targets[part][known]
-            items = self.state.items
-            times_ms = self._times_ms[part][known]
-            np.maximum.at(items.last_seen_ms.array, targets, times_ms.astype(np.int64))
-            items.last_seen_ms.dirty[targets] = True
-            count(
-                self.state.popularity,
-                self.state.rules,
-                targets=targets,
-                histories=self.histories[part][known],
-                weights=self.weights[part][known],
-                times_ms=times_ms,
-                sizes=self._sizes[part][known],
-            )
+        targets, times_ms = self.targets[part], self._times_ms[part]
+        last_seen_ms = self.state.items.last_seen_ms
+        see(targets, times_ms, last_seen_ms.array, last_seen_ms.dirty)
+        count(
+            self.state.popularity,
+            self.state.rules,
+            targets=targets,
+            histories=self.histories[part],
+            weights=self.weights[part],
+            times_ms=times_ms,
+            sizes=self._sizes[part],
+        )
 
     def _history(self, example: Example) -> list[int]:
         window = self.histories.shape[1]
