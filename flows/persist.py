@@ -6,8 +6,9 @@ from flows.batches import Lesson, Settled
 from flows.dead_letters import DeadLetterFile
 from flows.patience import patiently
 from flows.tally import Tally
+from schemas.slates import Slates
 from schemas.user_state import UserState
-from serving.store import DeadLetter, ShardWrite, Store
+from serving.store import ShardWrite, Store
 
 
 class Persist:
@@ -68,13 +69,22 @@ def merged(writes: list[ShardWrite]) -> list[ShardWrite]:
 
 def _merged(parts: list[ShardWrite]) -> ShardWrite:
     states: dict[str, UserState] = {}
+    slates: dict[str, Slates | None] = {}
     forgotten: dict[str, None] = {}
-    dead: list[DeadLetter] = []
     for part in parts:
         for user_id in part.forgotten:
             states.pop(user_id, None)
+            slates.pop(user_id, None)
             forgotten[user_id] = None
         states.update(part.states)
-        dead.extend(part.dead)
-    first, last = parts[0], parts[-1]
-    return ShardWrite(last.shard, states, last.marks, tuple(forgotten), tuple(dead), first.before)
+        slates.update(part.slates)
+    return ShardWrite(
+        parts[0].shard,
+        states,
+        parts[-1].marks,
+        tuple(forgotten),
+        tuple([letter for part in parts for letter in part.dead]),
+        parts[0].before,
+        slates,
+        tuple([erasure for part in parts for erasure in part.erased]),
+    )

@@ -41,20 +41,27 @@ def wired(
     settings: Settings,
     store: Store,
     *,
+    source: EventSource | None = None,
     lease: Lease | None = None,
     watch: Callable[[], None] = lambda: None,
     tally: Tally | None = None,
+    timely: bool = True,
 ) -> Wired:
     """Return the flow that the settings describe, into a store of the model that it learns.
 
     Parameters
     ----------
+    source
+        By default that of the settings, followed without end.
     lease
         Of that model, in the one process of the flow that holds it.
     watch
         Called while reading; raises ``FlowOutdated`` where the flow is to be built anew.
+    timely
+        Learn what came within ``flow.micro_batch_wait_ms``, and less of it while far behind;
+        otherwise as thoroughly as there is time for.
     """
-    source, failures = source_of(settings, store), Failures()
+    source, failures = source or source_of(settings, store), Failures()
     flow = build_flow(
         source,
         store,
@@ -69,21 +76,21 @@ def wired(
         tally=tally,
         lease=lease,
         watch=watch,
-        micro_batch_wait_ms=settings.flow.micro_batch_wait_ms,
+        micro_batch_wait_ms=settings.flow.micro_batch_wait_ms if timely else None,
         failures=failures,
     )
     return Wired(flow, source, failures)
 
 
-def source_of(settings: Settings, store: Store) -> EventSource:
+def source_of(settings: Settings, store: Store, *, follow: bool = True) -> EventSource:
     """Return Kafka's topics where brokers are set, else the embedded event log."""
     kafka, batch_size = settings.kafka, settings.flow.batch_size
     if not kafka.brokers:
-        return LogSource(store, batch_size=batch_size)
+        return LogSource(store, batch_size=batch_size, follow=follow)
     from flows.sources.kafka import KafkaSource
 
     group = kafka.group_of(settings.model.name)
-    return KafkaSource(kafka, group=group, batch_size=batch_size)
+    return KafkaSource(kafka, group=group, batch_size=batch_size, follow=follow)
 
 
 def lease_of(store: Store) -> Lease:
@@ -106,7 +113,7 @@ def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
     url, name = _redis_of(settings), settings.model.name
     serves = Alias(Wire(url, timeout_s=5.0), name).serves
     model = patiently(lambda _again: serves())
-    store = RedisStore(url, name=model, user_ttl_s=settings.store.user_ttl_s)
+    store = RedisStore.of(settings, url, name=model)
     lease = lease_of(store) if leads(sys.argv, os.environ) else None
     if lease is not None:
         lease.hold()

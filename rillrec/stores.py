@@ -19,8 +19,7 @@ _log = logging.getLogger(__name__)
 
 def store_at(url: str, settings: Settings, *, model: str | None = None) -> RedisStore:
     """Return a store of a model, by default the settings', in the Redis at ``url``."""
-    name = settings.model.name if model is None else model
-    return RedisStore(url, name=name, user_ttl_s=settings.store.user_ttl_s)
+    return RedisStore.of(settings, url, name=model)
 
 
 @contextmanager

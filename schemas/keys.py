@@ -8,6 +8,7 @@ transaction.
 key                                       type    holds
 ========================================  ======  ==================================================
 ``rillrec:{NAME:sNN}:user:USER``          string  one user's state; TTL `user_ttl_s`
+``rillrec:{NAME:sNN}:slates:USER``        string  one user's slates; TTL `slates_ttl_s`
 ``rillrec:{NAME:sNN}:marks``              string  the shard's absorbed positions, msgpack
 ``rillrec:{NAME:sNN}:dead``               stream  refused events: reason, original bytes, place
 ``rillrec:{NAME}:events``                 stream  the embedded event log, fed by ``Track``
@@ -62,6 +63,9 @@ class Keys:
 
     def user(self, user_id: str) -> str:
         return f"rillrec:{{{self.name}:{shard_of(user_id)}}}:user:{user_id}"
+
+    def slates(self, user_id: str) -> str:
+        return f"rillrec:{{{self.name}:{shard_of(user_id)}}}:slates:{user_id}"
 
     def marks(self, shard: str) -> str:
         return f"rillrec:{{{self.name}:{shard}}}:marks"

@@ -9,6 +9,8 @@ import msgspec
 from schemas.errors import StoreError
 from schemas.model_log import Progress, Publish, decode_publish
 from schemas.positions import Marks, Position
+from schemas.slates import Slates
+from schemas.slates_codec import decode_slates
 from schemas.user_codec import decode_user
 from schemas.user_state import UserState
 from serving.store.protocol import EVENTS_TOPIC
@@ -30,6 +32,16 @@ def user_of(user_id: str, payload: bytes | None) -> UserState | None:
         return decode_user(user_id, payload)
     except ValueError as error:
         raise StoreError(f"the state of user {user_id[:64]!r} can't be read: {error}") from error
+
+
+def slates_of(user_id: str, payload: bytes | None) -> Slates | None:
+    """Return stored slates. Raises ``StoreError`` where they are damaged."""
+    if payload is None:
+        return None
+    try:
+        return decode_slates(user_id, payload)
+    except ValueError as error:
+        raise StoreError(f"the slates of user {user_id[:64]!r} can't be read: {error}") from error
 
 
 def marks_of(payload: bytes | None) -> Marks:

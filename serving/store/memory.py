@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from schemas.keys import shard_of
 from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, Position
+from schemas.slates import Slates
 from schemas.user_state import UserState
 from serving.store.protocol import DEAD_LETTERS_PER_SHARD, EVENTS_TOPIC, KEPT_BASES
 from serving.store.records import DeadLetter, ShardWrite
@@ -40,6 +41,7 @@ class MemoryStore:
         self._now_ms = now_ms
         self._changed = threading.Condition()
         self._users: dict[str, UserState] = {}
+        self._slates: dict[str, Slates] = {}
         self._marks: dict[str, Marks] = {}
         self._dead: dict[str, list[DeadLetter]] = {}
         self._log: list[Publish] = []
@@ -58,6 +60,10 @@ class MemoryStore:
     def read_user(self, user_id: str) -> tuple[UserState | None, Marks]:
         with self._changed:
             return self._users.get(user_id), self._copied(shard_of(user_id))
+
+    def read_slates(self, user_ids: Sequence[str]) -> dict[str, Slates]:
+        slates = self._slates
+        return {user_id: slates[user_id] for user_id in user_ids if user_id in slates}
 
     def read_marks(self, shards: Sequence[str]) -> list[Marks]:
         with self._changed:
@@ -85,7 +91,13 @@ class MemoryStore:
     def _take(self, write: ShardWrite) -> None:
         for user_id in write.forgotten:
             self._users.pop(user_id, None)
+            self._slates.pop(user_id, None)
         self._users.update(write.states)
+        for user_id, slates in write.slates.items():
+            if slates is None:
+                self._slates.pop(user_id, None)
+            else:
+                self._slates[user_id] = slates
         self._marks[write.shard] = copy.deepcopy(write.marks)
         if write.dead:
             dead = self._dead.setdefault(write.shard, [])

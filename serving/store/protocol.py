@@ -7,6 +7,7 @@ from typing import Protocol
 
 from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, Position
+from schemas.slates import Slates
 from schemas.user_state import UserState
 from serving.store.records import DeadLetter, ShardWrite
 
@@ -28,6 +29,10 @@ class Store(Protocol):
 
     def read_user(self, user_id: str) -> tuple[UserState | None, Marks]:
         """Return a user's state and its shard's marks, read at the same instant."""
+        ...
+
+    def read_slates(self, user_ids: Sequence[str]) -> dict[str, Slates]:
+        """Return the slates of the users that have some, in one round trip."""
         ...
 
     def read_marks(self, shards: Sequence[str]) -> list[Marks]:

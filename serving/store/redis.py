@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 
 from schemas.positions import Position
+from schemas.settings import Settings
 from serving.store import scripts
 from serving.store.encoding import flattened, offset_of, position_of, stream_id_of
 from serving.store.redis_model import ModelInRedis
@@ -24,14 +25,43 @@ class RedisStore(ShardsInRedis, ModelInRedis):
     user_ttl_s
         Seconds from its last write until a user's state is dropped: what bounds the users. Longer
         than a source may be replayed.
+    slates_ttl_s
+        The same for slates. Longer than the time in which they are answered, and than a flow may
+        stand still.
     timeout_s
         After which a silent Redis counts as lost. Blocking reads wait half of it at most.
     """
 
     def __init__(
-        self, url: str, *, name: str, user_ttl_s: int = 90 * 86_400, timeout_s: float = 5.0
+        self,
+        url: str,
+        *,
+        name: str,
+        user_ttl_s: int = 90 * 86_400,
+        slates_ttl_s: int = 2 * 86_400,
+        timeout_s: float = 5.0,
     ) -> None:
-        super().__init__(url, name=name, user_ttl_s=user_ttl_s, timeout_s=timeout_s)
+        super().__init__(
+            url,
+            name=name,
+            user_ttl_s=user_ttl_s,
+            slates_ttl_s=slates_ttl_s,
+            timeout_s=timeout_s,
+        )
+
+    @classmethod
+    def of(cls, settings: Settings, url: str, *, name: str | None = None) -> RedisStore:
+        """Return the store that settings mean: of their own model, or of another.
+
+        Slates live for a day more than they wait for their answers.
+        """
+        window_s = settings.stream.feedback_window_ms // 1_000
+        return cls(
+            url,
+            name=name or settings.model.name,
+            user_ttl_s=settings.store.user_ttl_s,
+            slates_ttl_s=86_400 + window_s,
+        )
 
     def append_events(self, events: Sequence[tuple[str, bytes]]) -> list[Position]:
         if not events:

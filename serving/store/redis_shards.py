@@ -1,4 +1,4 @@
-"""Users in Redis: their states, with the marks and the dead letters of their shards."""
+"""Users in Redis: their states and slates, with the marks and the dead letters of their shards."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from schemas.keys import shard_of, shards
 from schemas.positions import Marks
+from schemas.slates import Slates
+from schemas.slates_codec import encode_slates
 from schemas.user_codec import encode_user
 from schemas.user_state import UserState
 from serving.store import scripts
@@ -14,6 +16,7 @@ from serving.store.encoding import (
     dead_values,
     marks_bytes,
     marks_of,
+    slates_of,
     user_of,
 )
 from serving.store.protocol import DEAD_LETTERS_PER_SHARD
@@ -31,11 +34,15 @@ class ShardsInRedis(RedisPart):
     back than others, or than the model; ``flows.held`` tells what is done then.
     """
 
-    def __init__(self, url: str, *, name: str, timeout_s: float, user_ttl_s: int) -> None:
+    def __init__(
+        self, url: str, *, name: str, timeout_s: float, user_ttl_s: int, slates_ttl_s: int
+    ) -> None:
         super().__init__(url, name=name, timeout_s=timeout_s)
         if user_ttl_s <= 0:
             raise ValueError(f"user_ttl_s is {user_ttl_s}, it must be positive")
-        self._user_ttl_s = user_ttl_s
+        if slates_ttl_s <= 0:
+            raise ValueError(f"slates_ttl_s is {slates_ttl_s}, it must be positive")
+        self._user_ttl_s, self._slates_ttl_s = user_ttl_s, slates_ttl_s
 
     def read_users(self, user_ids: Sequence[str]) -> dict[str, UserState]:
         if not user_ids:
@@ -48,6 +55,13 @@ class ShardsInRedis(RedisPart):
         keys = self.keys
         state, marks = self._wire.call("MGET", keys.user(user_id), keys.marks(shard_of(user_id)))
         return user_of(user_id, state), marks_of(marks)
+
+    def read_slates(self, user_ids: Sequence[str]) -> dict[str, Slates]:
+        if not user_ids:
+            return {}
+        payloads = self._wire.call("MGET", *map(self.keys.slates, user_ids))
+        found = map(slates_of, user_ids, payloads)
+        return {slates.user_id: slates for slates in found if slates is not None}
 
     def read_marks(self, shards: Sequence[str]) -> list[Marks]:
         if not shards:
@@ -62,6 +76,8 @@ class ShardsInRedis(RedisPart):
 
     def _call(self, write: ShardWrite) -> Command:
         keys, states = self.keys, write.states
+        slates = {user: given for user, given in write.slates.items() if given is not None}
+        no_slates = {user: None for user in (*write.forgotten, *write.slates) if user not in slates}
         marks = marks_bytes(write.marks)
         before = b"" if write.before is None else marks_bytes(write.before)
         if before == marks:
@@ -70,13 +86,16 @@ class ShardsInRedis(RedisPart):
             keys.marks(write.shard),
             keys.dead(write.shard),
             *map(keys.user, states),
+            *map(keys.slates, slates),
             *[keys.user(user_id) for user_id in write.forgotten if user_id not in states],
+            *map(keys.slates, no_slates),
         ]
         dead = [value for letter in write.dead for value in dead_values(letter)]
         return (
             len(touched), *touched,
-            before, marks, self._user_ttl_s, 1, DEAD_LETTERS_PER_SHARD,
-            len(states), 0, len(write.dead), *dead, *map(encode_user, states.values()),
+            before, marks, self._user_ttl_s, self._slates_ttl_s, DEAD_LETTERS_PER_SHARD,
+            len(states), len(slates), len(write.dead), *dead,
+            *map(encode_user, states.values()), *map(encode_slates, slates.values()),
         )  # fmt: skip
 
     def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:

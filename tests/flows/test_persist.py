@@ -12,6 +12,7 @@ from flows.persist import Persist, merged
 from flows.tally import Tally
 from schemas.errors import StoreRolledBack
 from schemas.positions import Marks
+from schemas.slates import Answer, Slates
 from schemas.user_state import UserState
 from serving.store import DeadLetter, ShardWrite
 from tests.flows.streams import StormyStore
@@ -94,6 +95,16 @@ def test_writes_of_one_shard_are_merged_in_order() -> None:
     assert one.forgotten == ("a", "b")
     assert (one.before, one.marks) == ({}, {"t": {0: 3}})
     assert one.dead == (LETTER, LETTER)
+
+
+def test_slates_are_merged_as_states_are() -> None:
+    one, two = Slates("a", waiting=(Answer("r", "i", 1.0, 5),)), Slates("b")
+    parts = [
+        ShardWrite("s00", {}, {"t": {0: 1}}, slates={"a": one, "b": one, "c": one}),
+        ShardWrite("s00", {}, {"t": {0: 2}}, ("a", "b"), slates={"b": two, "c": None}),
+    ]
+    [merger] = merged(parts)
+    assert merger.slates == {"b": two, "c": None}
 
 
 def test_dead_letters_are_in_the_file_before_they_are_in_the_store(tmp_path: Path) -> None:

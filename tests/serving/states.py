@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from random import Random
 
 from hypothesis import strategies as st
 
 from schemas.model_config import ModelConfig
 from schemas.model_log import Configure, Entry, Progress, Publish, Sightings
+from schemas.slates import Answer, Given, Served, ServedSlate, Slates
 from schemas.user_state import Session, UserState, Visit
 
 START_MS = 1_760_000_000_000
@@ -46,6 +48,19 @@ def busy_user(user_id: str, seed: int = 0) -> UserState:
         newest_ms=time_ms,
         recent_ids=tuple(random.getrandbits(64) for _ in range(32)),
         origins=(("events", 0),),
+    )
+
+
+def slates(user_id: str, *, open: int = 2) -> Slates:  # noqa: A002
+    """Return a user's slates, some open, with an answer that waits and a label that was given."""
+    items = tuple(Served(f"i{n}", n, 0.5, array("f", [n / 7] * 3).tobytes()) for n in range(20))
+    shown = [ServedSlate(f"r{n}", START_MS + n, items, 3, "b", (0, n)) for n in range(open + 1)]
+    return Slates(
+        user_id,
+        open=tuple(shown[:-1]),
+        waiting=(Answer("r9", "i1", 1.0, START_MS),),
+        given=(Given("events", 0, 2**60, "r2", (0, 1, 2), 2, 1.0, START_MS),),
+        closed=tuple(shown[-1:]),
     )
 
 

@@ -15,7 +15,7 @@ from schemas.keys import shard_of
 from serving.store import DeadLetter, RedisStore, ShardWrite
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
-from tests.serving.states import base, busy_user, publish, user
+from tests.serving.states import base, busy_user, publish, slates, user
 
 pytestmark = pytest.mark.redis
 
@@ -31,10 +31,12 @@ def written(name: str = "ann", visits: int = 3) -> ShardWrite:
     return ShardWrite(shard_of(name), {name: user(name, visits)}, {"events": {0: 1}})
 
 
-def test_user_expires_and_marks_do_not(redis_url: str, wire: Wire) -> None:
-    store = RedisStore(redis_url, name="test", user_ttl_s=77)
+def test_user_and_slates_expire_and_marks_do_not(redis_url: str, wire: Wire) -> None:
+    store = RedisStore(redis_url, name="test", user_ttl_s=77, slates_ttl_s=55)
     store.write_shards([written()])
+    store.write_shards([ShardWrite(shard_of("ann"), {}, {}, slates={"ann": slates("ann")})])
     assert wire.call("TTL", store.keys.user("ann")) in (76, 77)
+    assert wire.call("TTL", store.keys.slates("ann")) in (54, 55)
     assert wire.call("TTL", store.keys.marks(shard_of("ann"))) == -1
     store.close()
 
@@ -202,6 +204,9 @@ def test_damaged_values_are_named(redis_store: RedisStore, wire: Wire) -> None:
     wire.call("SET", keys.user("ann"), b"\x07junk")
     with pytest.raises(StoreError, match=r"state of user 'ann' can't be read: .*format"):
         redis_store.read_user("ann")
+    wire.call("SET", keys.slates("ann"), b"\x07junk")
+    with pytest.raises(StoreError, match=r"slates of user 'ann' can't be read: .*format"):
+        redis_store.read_slates(["ann"])
     wire.call("SET", keys.marks("s00"), b"\xc1")
     with pytest.raises(StoreError, match="marks of a shard can't be read"):
         redis_store.read_marks(["s00"])
@@ -226,6 +231,7 @@ def test_base_that_redis_dropped_is_missed(redis_store: RedisStore, wire: Wire) 
     [
         ({"name": "a b"}, "model name 'a b' is unusable"),
         ({"name": "m", "user_ttl_s": 0}, "user_ttl_s is 0, it must be positive"),
+        ({"name": "m", "slates_ttl_s": 0}, "slates_ttl_s is 0, it must be positive"),
         ({"name": "m", "timeout_s": 0.0}, r"timeout_s is 0\.0, it must be positive"),
     ],
 )

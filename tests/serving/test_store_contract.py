@@ -11,7 +11,7 @@ import pytest
 from schemas.errors import StoreError, StoreRolledBack
 from schemas.keys import shard_of, shards
 from serving.store import DeadLetter, MemoryStore, RedisStore, ShardWrite, Store
-from tests.serving.states import base, publish, user
+from tests.serving.states import base, publish, slates, user
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -62,6 +62,29 @@ def test_forgotten_user_is_gone_and_may_come_back_in_the_same_write(store: Store
     assert store.read_user("ann")[0] is None
     store.write_shards([ShardWrite(shard, {"ann": user("ann", 1)}, {}, forgotten=("ann",))])
     assert store.read_user("ann")[0] == user("ann", 1)
+
+
+def test_slates_are_read_as_they_were_written(store: Store) -> None:
+    shard = shard_of("ann")
+    store.write_shards([ShardWrite(shard, {}, {}, slates={"ann": slates("ann"), "bob": None})])
+    assert store.read_slates(["ann", "bob", "eve"]) == {"ann": slates("ann")}
+    store.write_shards([ShardWrite(shard, {}, {}, slates={"ann": slates("ann", open=1)})])
+    assert store.read_slates(["ann"]) == {"ann": slates("ann", open=1)}
+    store.write_shards([ShardWrite(shard, {}, {}, slates={"ann": None})])
+    assert store.read_slates(["ann"]) == {}
+    assert store.read_slates([]) == {}
+
+
+def test_slates_of_a_forgotten_user_are_gone_and_may_come_back_in_the_same_write(
+    store: Store,
+) -> None:
+    shard, states = shard_of("ann"), {"ann": user("ann")}
+    store.write_shards([ShardWrite(shard, states, {}, slates={"ann": slates("ann", open=3)})])
+    store.write_shards([ShardWrite(shard, states, {}, ("ann",))])
+    assert store.read_slates(["ann"]) == {}
+    new = slates("ann", open=1)
+    store.write_shards([ShardWrite(shard, {}, {}, ("ann",), slates={"ann": new})])
+    assert (store.read_user("ann")[0], store.read_slates(["ann"])) == (None, {"ann": new})
 
 
 def test_marks_that_the_caller_goes_on_changing_stay_as_written(store: Store) -> None:
@@ -171,9 +194,7 @@ def test_publish_that_follows_lost_ones_is_refused(store: Store) -> None:
     with pytest.raises(StoreRolledBack, match="ends at version 0 and not at 4: the store lost"):
         store.append(publish(5))
     store.append(publish(1, until=100))
-    with pytest.raises(
-        StoreRolledBack, match=r"at version 1 and not at 2.*started again goes"
-    ):
+    with pytest.raises(StoreRolledBack, match=r"at version 1 and not at 2.*started again goes"):
         store.append(publish(3, until=900))
     assert (store.version(), store.low_marks()) == (1, {"events": {0: 100}})
 
