@@ -46,7 +46,12 @@ class TallyCollector(Collector):
         yield _counter(metrics.EXAMPLES, {(): tally.examples})
         yield _counter(metrics.LISTS_SKIPPED, {(): tally.lists_skipped})
         yield _counter(metrics.REBUILDS, {(reason,): n for reason, n in tally.rebuilds.items()})
+        yield _counter(metrics.INCIDENTS, _by_kind(tally.incidents))
+        yield _counter(metrics.DROPPED_INCIDENTS, {(): tally.incidents_dropped})
+        yield _counter(metrics.COMMIT_FAILURES, {(): tally.commit_failures})
         yield _gauge(metrics.FLOW_LAG, tally.lag_ms / 1_000)
+        yield _gauges(metrics.CONSUMER_LAG, {(t, str(p)): n for (t, p), n in tally.lags.items()})
+        yield _gauges(metrics.WAITING, _by_whom(self._tally.waiting()))
         yield _gauge(metrics.MODEL_VERSION, tally.model_version)
         yield _gauge(metrics.MODEL_ITEMS, tally.model_items)
         yield _step_seconds(tally)
@@ -63,6 +68,22 @@ def _counter(metric: Metric, counts: Mapping[tuple[str, ...], int]) -> Family:
 
 def _gauge(metric: Metric, value: float) -> Family:
     return GaugeMetricFamily(metric.name, metric.meaning, value=value)
+
+
+def _gauges(metric: Metric, values: Mapping[tuple[str, ...], float]) -> Family:
+    family = GaugeMetricFamily(metric.name, metric.meaning, labels=list(metric.labels))
+    for labels, value in sorted(values.items()):
+        family.add_metric(list(labels), value)
+    return family
+
+
+def _by_kind(incidents: Mapping[str, int]) -> dict[tuple[str, ...], int]:
+    # Those that have not happened too: an alert on a rise needs the 0 before it.
+    return {(kind,): incidents.get(kind, 0) for kind in metrics.INCIDENTS.labels["kind"]}
+
+
+def _by_whom(waiting: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+    return {(whom,): waiting.get(whom, 0.0) for whom in metrics.WAITING.labels["whom"]}
 
 
 def _step_seconds(tally: Tally) -> Family:

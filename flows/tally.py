@@ -51,6 +51,10 @@ class Tally:
         Dead letters by reason, late ones included.
     users
         Where states were found: ``cached``, ``stored`` or ``new``.
+    lags
+        Topic and partition to the offsets yet to be read.
+    incidents, incidents_dropped, commit_failures
+        Incidents by kind, those that reached no listener, and offsets that Kafka did not take.
     feedback, labels
         What became of slates and their answers, and of the labels that the learner got.
     """
@@ -65,6 +69,10 @@ class Tally:
         self.feedback: Counter[str] = Counter()
         self.labels: Counter[str] = Counter()
         self.publishes: Counter[str] = Counter()
+        self.lags: Counter[tuple[str, int]] = Counter()
+        self.incidents: Counter[str] = Counter()
+        self.incidents_dropped = self.commit_failures = 0
+        self._waits: dict[str, float] = {}
         self.rebuilds: Counter[str] = Counter()
         self.examples = 0
         self.lists_skipped = 0
@@ -150,6 +158,41 @@ class Tally:
         """Count that the flow is built anew: what was on its way is read again."""
         with self._lock:
             self.rebuilds[reason] += 1
+
+    def lags_behind(self, topic: str, partition: int, offsets: int) -> None:
+        """Note how many offsets of a partition are yet to be read."""
+        with self._lock:
+            self.lags[topic, partition] = offsets
+
+    def commit_failed(self) -> None:
+        """Count offsets that could not be committed."""
+        with self._lock:
+            self.commit_failures += 1
+
+    def incident(self, kind: str) -> None:
+        """Count an incident."""
+        with self._lock:
+            self.incidents[kind] += 1
+
+    def incident_dropped(self) -> None:
+        """Count an incident that reached no listener."""
+        with self._lock:
+            self.incidents_dropped += 1
+
+    def waits_for(self, whom: str) -> None:
+        """Note that the flow waits for somebody from now on."""
+        with self._lock:
+            self._waits.setdefault(whom, self._clock())
+
+    def waits_no_more(self, whom: str) -> None:
+        """Note that somebody answers again."""
+        with self._lock:
+            self._waits.pop(whom, None)
+
+    def waiting(self) -> dict[str, float]:
+        """Return how many seconds the flow has waited for those that do not answer now."""
+        with self._lock:
+            return {whom: self._clock() - since_s for whom, since_s in self._waits.items()}
 
     def copy(self) -> Tally:
         """Return the numbers of this instant, safe to read while the steps go on counting."""

@@ -39,7 +39,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     labels
-        Label to the values that it may take.
+        Label to the values that it may take; none are listed where the brokers say what there is.
     buckets
         Upper bounds of a histogram's buckets, in its unit.
     """
@@ -84,6 +84,53 @@ FLOW_LAG = Metric(
     kind="gauge",
     unit="seconds",
     meaning="Age of the newest event read from the source, by the time it was appended.",
+)
+CONSUMER_LAG = Metric(
+    name="rillrec_flow_consumer_lag_events",
+    kind="gauge",
+    unit="events",
+    labels={"topic": (), "partition": ()},
+    meaning="Offsets of a Kafka partition that this flow has yet to read: about as many events.",
+)
+COMMIT_FAILURES = Metric(
+    name="rillrec_flow_failed_commits_total",
+    kind="counter",
+    unit="commits",
+    meaning="Offsets that could not be committed to the consumer group. The flow goes on: they are "
+    "for lag tools alone.",
+)
+WAITING = Metric(
+    name="rillrec_flow_waiting_seconds",
+    kind="gauge",
+    unit="seconds",
+    labels={"whom": ("store", "broker", "dead_letters")},
+    meaning="How long the flow has waited for somebody who does not answer; 0 while all do. "
+    "dead_letters: for their topic.",
+)
+INCIDENTS = Metric(
+    name="rillrec_flow_incidents_total",
+    kind="counter",
+    unit="incidents",
+    labels={
+        "kind": (
+            "store_away",
+            "store_rolled_back",
+            "broker_away",
+            "partitions_changed",
+            "offsets_deleted",
+            "model_switched",
+            "learner_behind",
+            "flow_failed",
+        )
+    },
+    meaning="What people have to know of a flow. store_away, broker_away: for longer than 10 s; "
+    "offsets_deleted: by retention, before they were read.",
+)
+DROPPED_INCIDENTS = Metric(
+    name="rillrec_flow_dropped_incidents_total",
+    kind="counter",
+    unit="incidents",
+    meaning="Incidents that did not reach their topic; they are in the log and counted all the same.",
 )
 FEEDBACK = Metric(
     name="rillrec_flow_feedback_total",
@@ -244,6 +291,11 @@ METRICS: tuple[Metric, ...] = (
     DEAD_LETTERS,
     STEP_SECONDS,
     FLOW_LAG,
+    CONSUMER_LAG,
+    COMMIT_FAILURES,
+    WAITING,
+    INCIDENTS,
+    DROPPED_INCIDENTS,
     FEEDBACK,
     LABELS,
     EXAMPLES,

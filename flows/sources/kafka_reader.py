@@ -1,0 +1,200 @@
+"""One worker's consumer: read in batches for all of its partitions, and dealt out to them."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+
+from flows.kafka_client import broker_error, client_of
+from flows.sources.kafka_inbox import Fetched, Inbox
+from flows.sources.kafka_reports import Reports
+from flows.sources.kafka_start import Bounds, start_of
+from flows.sources.kafka_watch import BrokerWatch
+from schemas.errors import FlowOutdated
+from schemas.kafka import is_away
+from schemas.settings_kafka import KafkaSettings
+
+_IDLE_S = (0.001, 0.002, 0.005)  # then every 5 ms
+_ADVISED = {
+    # librdkafka waits so long before it fetches on once 100,000 messages lie in its own queue,
+    # which a fast flow has read by then: by default a whole second.
+    "fetch.queue.backoff.ms": 10,
+    # No group is ever joined, but closing waits so long for a commit that nobody answers.
+    "session.timeout.ms": 6_000,
+    "heartbeat.interval.ms": 2_000,
+}
+_OWN: dict[str, object] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+}
+
+
+class Reader:
+    """Reads for the partitions of one worker, all on that worker's thread.
+
+    What waits in memory is bounded: in the partitions' inboxes by two batches, in librdkafka by its
+    ``queued.max.messages.kbytes``, 64 MB unless the settings say otherwise.
+
+    Parameters
+    ----------
+    group
+        Consumer group that offsets are committed to. It is never joined.
+    batch_size
+        The most messages that are taken from librdkafka at once.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        *,
+        group: str,
+        batch_size: int,
+        watch: BrokerWatch,
+        reports: Reports,
+    ) -> None:
+        self._kafka, self._batch_size = kafka, batch_size
+        self._watch, self._reports = watch, reports
+        own = {**_OWN, "group.id": group, "on_commit": reports.committed}
+        self._consumer = client_of(
+            Consumer, kafka, on_error=watch.suspect, own=own, advised=_ADVISED
+        )
+        self._inboxes: dict[tuple[str, int], Inbox] = {}
+        self._opened: set[tuple[str, int]] = set()
+        self._idle, self._quiet_until_s = 0, 0.0
+
+    def bounds(self, topic: str, partition: int) -> Bounds:
+        """Return the offsets between which a partition can be read now."""
+        place = TopicPartition(topic, partition)
+        try:
+            return Bounds(
+                *self._consumer.get_watermark_offsets(place, timeout=self._kafka.metadata_timeout_s)
+            )
+        except KafkaException as error:
+            raise broker_error(error.args[0], self._kafka, topic=topic) from None
+
+    def offset_at(self, topic: str, partition: int, time_ms: int) -> int | None:
+        """Return the first offset at or after a time; ``None`` where there is none yet."""
+        asked = [TopicPartition(topic, partition, time_ms)]
+        try:
+            [found] = self._consumer.offsets_for_times(asked, self._kafka.metadata_timeout_s)
+        except KafkaException as error:
+            raise broker_error(error.args[0], self._kafka, topic=topic) from None
+        if found.error is not None:
+            raise broker_error(found.error, self._kafka, topic=topic)
+        return None if found.offset == OFFSET_END else found.offset
+
+    def open(self, topic: str, partition: int, offset: int, *, until: int | None) -> Inbox:
+        """Begin to read a partition, into its own inbox."""
+        inbox = self._inboxes[topic, partition] = Inbox(topic, partition, offset, until=until)
+        self._opened.add((topic, partition))
+        self._consumer.incremental_assign([TopicPartition(topic, partition, offset)])
+        return inbox
+
+    def leave(self, inbox: Inbox) -> None:
+        """Read a partition no more."""
+        place = (inbox.topic, inbox.partition)
+        if self._inboxes.pop(place, None) is not None:
+            self._reports.lag(self._consumer, inbox)
+            self._consumer.incremental_unassign([TopicPartition(*place)])
+
+    def tend(self) -> None:
+        """Do what is to be done now and then beside reading; waits for nothing."""
+        self._watch()
+        self._reports.tend(self._consumer, self._inboxes.values())
+
+    def poll(self) -> None:
+        """Deal out what has come, if not enough waits already. Does not wait for more.
+
+        Raises
+        ------
+        BrokerError
+            A topic is gone, or may not be read.
+        SourceError
+            What is next in a partition was deleted, or is not there.
+        FlowOutdated
+            It was deleted, and the settings say to go on without it.
+        """
+        if time.monotonic() < self._quiet_until_s:
+            return
+        if sum(len(inbox.messages) for inbox in self._inboxes.values()) >= self._batch_size:
+            return
+        try:
+            messages = cast("list[Fetched]", self._consumer.consume(self._batch_size, 0))
+        except KafkaException as error:
+            raise broker_error(error.args[0], self._kafka) from None
+        if self._dealt(messages):
+            self._idle = 0
+            return
+        pause_s = _IDLE_S[min(self._idle, len(_IDLE_S) - 1)]
+        self._idle, self._quiet_until_s = self._idle + 1, time.monotonic() + pause_s
+
+    @property
+    def awake_at(self) -> datetime | None:
+        """When to look again, ``None`` where that is at once."""
+        pause_s = self._quiet_until_s - time.monotonic()
+        return datetime.now(UTC) + timedelta(seconds=pause_s) if pause_s > 0 else None
+
+    def _dealt(self, messages: list[Fetched]) -> bool:
+        """Put messages where they belong; return whether there were any."""
+        topic, partition, inbox, dealt = "", -1, None, False
+        for message in messages:
+            if message.partition() != partition or message.topic() != topic:
+                topic, partition = message.topic(), message.partition()
+                inbox = self._inboxes.get((topic, partition))
+            error = message.error()
+            if error is not None:
+                self._heed(error, message, inbox)
+            elif inbox is not None:
+                inbox.messages.append(message)
+                dealt = True
+        return dealt
+
+    def _heed(self, error: KafkaError, message: Fetched, inbox: Inbox | None) -> None:
+        name, topic = error.name(), message.topic()
+        if name in ("_PARTITION_EOF", "_AUTO_OFFSET_RESET"):
+            if inbox is not None:  # else it has been left since
+                offset = message.offset()
+                self._ends(inbox, offset) if name == "_PARTITION_EOF" else self._gone(inbox, offset)
+        elif is_away(name) or error.retriable() or not topic:
+            self._watch.suspect(error)
+        else:
+            raise broker_error(error, self._kafka, topic=topic)
+
+    def _ends(self, inbox: Inbox, offset: int) -> None:
+        inbox.ends_at = offset
+
+    def _gone(self, inbox: Inbox, wanted: int) -> None:
+        topic, partition, kafka = inbox.topic, inbox.partition, self._kafka
+        bounds = self.bounds(topic, partition)
+        start = start_of(
+            f"{topic}/{partition}",
+            mark=wanted,
+            bounds=bounds,
+            wanted=None if kafka.start == "resume" else bounds.earliest,
+            brokers=kafka.brokers,
+        )
+        if start.deleted:
+            raise FlowOutdated(
+                f"retention has deleted {start.deleted} offsets of {topic}/{partition} before they "
+                f"were read: it is built anew to go on without them, as kafka.start says"
+            )
+        # A new leader may have lacked for a moment what the old one had.
+        place = TopicPartition(topic, partition, wanted)
+        self._consumer.incremental_unassign([place])
+        self._consumer.incremental_assign([place])
+
+    def close(self) -> None:
+        """Commit what is published by now, and leave the brokers: within some seconds."""
+        self._reports.commit(self._consumer, self._opened, wait=True)
+        self._consumer.close()
