@@ -6,11 +6,20 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Protocol
 
 import msgspec
 
 from schemas.errors import SourceError
 from serving.store import DeadLetter
+
+
+class DeadLetters(Protocol):
+    """Where refused events are written to, beside the store: a file, or a topic of Kafka."""
+
+    def write(self, letters: Sequence[DeadLetter]) -> None:
+        """Write letters, and return only when all of them will outlive this process."""
+        ...
 
 
 class DeadLetterFile:

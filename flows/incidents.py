@@ -76,10 +76,11 @@ class Incidents:
         _log.warning("%s: %s", kind, message)
         self._listener(Incident(kind, message, self._now_ms(), fields))
 
-    def away(self, whom: str, why: str) -> None:
+    def away(self, whom: str, why: str, *, logged: bool = False) -> None:
         """Tell that ``store``, ``broker`` or ``dead_letters`` does not answer; repeat it meanwhile.
 
-        It is logged once, and is an incident once it has taken longer than 10 s.
+        It is logged once, unless somebody else has ``logged`` it, and is an incident once it has
+        taken longer than 10 s.
         """
         assert whom in WAITING.labels["whom"]
         now_s = self._clock()
@@ -91,18 +92,21 @@ class Incidents:
                 self._long.add(whom)
         if came:
             self.tally.waits_for(whom)
+        if came and not logged:
             _log.warning("waiting for %s: %s", _NAMES[whom], why)
         if long:
             kind = "store_away" if whom == "store" else "broker_away"
             self.note(kind, f"no answer for {waited_s:.0f} s: {why}", whom=whom)
 
-    def back(self, whom: str) -> None:
+    def back(self, whom: str, *, logged: bool = False) -> None:
         """Tell that it answers again; nothing happens where it was not away."""
         with self._lock:
             since_s = self._away.pop(whom, None)
             self._long.discard(whom)
-        if since_s is not None:
-            self.tally.waits_no_more(whom)
+        if since_s is None:
+            return
+        self.tally.waits_no_more(whom)
+        if not logged:
             _log.warning("%s answers again, after %.1f s", _NAMES[whom], self._clock() - since_s)
 
     def is_away(self, whom: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.batches import Lesson, Settled
-from flows.dead_letters import DeadLetterFile
+from flows.dead_letters import DeadLetters
 from flows.patience import patiently
 from flows.tally import Tally
 from schemas.slates import Slates
@@ -23,7 +23,7 @@ class Persist:
     key
         Under which the learner waits: the model's name.
     dead_letters
-        A file to write refused events to as well.
+        Where to write refused events to as well, before the store has them.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class Persist:
         *,
         key: str,
         tally: Tally,
-        dead_letters: DeadLetterFile | None = None,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
-        self._store, self._key, self._tally, self._file = store, key, tally, dead_letters
+        self._store, self._key, self._tally, self._letters = store, key, tally, dead_letters
 
     def __call__(self, values: list[tuple[str, Settled]]) -> list[tuple[str, list[Lesson]]]:
         """Store pieces, and return their lessons.
@@ -54,8 +54,8 @@ class Persist:
             return [(self._key, [one.lesson for one in settled])]
 
     def _write(self, writes: list[ShardWrite]) -> None:
-        if self._file is not None:
-            self._file.write([letter for write in writes for letter in write.dead])
+        if self._letters is not None:
+            self._letters.write([letter for write in writes for letter in write.dead])
         patiently(lambda _again: self._store.write_shards(writes))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from flows.dead_letters import DeadLetterFile
+from flows.dead_letters import DeadLetters
 from flows.decode import Decode
 from flows.failures import Failures
 from flows.held import Held
@@ -47,7 +47,7 @@ def build_flow(
     tally: Tally | None = None,
     lease: Lease | None = None,
     watch: Callable[[], None] = lambda: None,
-    dead_letters: DeadLetterFile | None = None,
+    dead_letters: DeadLetters | None = None,
     micro_batch_wait_ms: int | None = 50,
     cached_users: int = CACHED_USERS,
     now_ms: Callable[[], int] = wall_ms,
