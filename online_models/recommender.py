@@ -28,9 +28,17 @@ class SlateItem(Struct, frozen=True):
 
 
 class Slate(Struct, frozen=True):
-    """Recommended items, best first."""
+    """Recommended items, best first.
+
+    Parameters
+    ----------
+    features
+        What the ranker saw of each item, in their order: little-endian float32, so that two slates
+        compare to the bit. Empty where nothing was ranked.
+    """
 
     items: tuple[SlateItem, ...] = ()
+    features: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,10 @@ class Recommender:
         if k < 1:
             raise ValueError(f"k is {k}, it must be at least 1")
         ranking = self.rank(query)
-        return self._slate(ranking, ranking.top(k))
+        places = ranking.top(k)
+        ranked = len(ranking.candidates.history) > 0
+        shown = ranking.features[places].astype("<f4", copy=False).tobytes() if ranked else b""
+        return self._slate(ranking, places, shown)
 
     def rank(self, query: Query) -> Ranking:
         """Return all candidates of a query, scored."""
@@ -124,7 +135,7 @@ class Recommender:
             scores = candidates.own["popularity"]
         return Ranking(candidates, table, scores)
 
-    def _slate(self, ranking: Ranking, places: Rows) -> Slate:
+    def _slate(self, ranking: Ranking, places: Rows, shown: bytes = b"") -> Slate:
         candidates = ranking.candidates
         return Slate(
             tuple(
@@ -134,7 +145,8 @@ class Recommender:
                     tuple(name for name in SOURCES if candidates.proposed[name][place]),
                 )
                 for place in places
-            )
+            ),
+            shown,
         )
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from rillrec.messages import event_to_wire
 from schemas.errors import CallFailed
 from schemas.events import Impression, Interaction, ItemUpdate
+from schemas.positions import Marks, advance
 from serving import scorer_pb2 as pb
 from serving.scorer_pb2_grpc import ScorerStub
 
@@ -38,17 +39,30 @@ class SlateItem(Struct, frozen=True):
 
 
 class Slate(Struct, frozen=True):
-    """A reply of Recommend. ``degraded`` is empty in good health."""
+    """A reply of Recommend. ``degraded`` is empty in good health.
+
+    Parameters
+    ----------
+    request_id
+        To be named, with the item's place, by the interactions that come of the slate.
+    user_positions, model_positions
+        What the user's state and the model had absorbed.
+    """
 
     items: tuple[SlateItem, ...]
     request_id: str = ""
     degraded: tuple[str, ...] = ()
     model_version: int = 0
     known_user: bool = False
+    user_positions: Marks = {}
+    model_positions: Marks = {}
 
 
 class ModelInfo(Struct, frozen=True):
-    """Which model is served, and how fresh it is."""
+    """Which model is served, and how fresh it is.
+
+    ``serves`` is the model itself: that of ``name``, or the one that the name has been moved to.
+    """
 
     name: str
     version: int
@@ -56,6 +70,7 @@ class ModelInfo(Struct, frozen=True):
     trained_events: int
     items: int
     age_s: float
+    serves: str = ""
 
 
 class Client:
@@ -75,6 +90,9 @@ class Client:
     ...                         time_ms=int(time.time() * 1000))
     ...     receipt = client.track([click])[0]
     ...     slate = client.recommend("ann", 5, after=receipt.position)
+    ...     client.track([Interaction(event_id="e2", user_id="ann", item_id=slate.items[2].item_id,
+    ...                               kind="click", time_ms=int(time.time() * 1000),
+    ...                               request_id=slate.request_id, position=2)])
     """
 
     def __init__(self, address: str = "127.0.0.1:50051", *, timeout_s: float = 5.0) -> None:
@@ -84,7 +102,14 @@ class Client:
         self._stub: Any = ScorerStub(self._channel)
 
     def track(self, events: Sequence[Interaction | Impression | ItemUpdate]) -> list[Receipt]:
-        """Send events in; return a receipt for each when they are durable in the event log."""
+        """Send events in; return a receipt for each when they are durable in the event log.
+
+        Raises
+        ------
+        CallFailed
+            They are not, or not all of them: send all of them again. Those with the same event id,
+            or request id, count once.
+        """
         reply = self._call(
             self._stub.Track, pb.TrackRequest(events=[event_to_wire(event) for event in events])
         )
@@ -123,6 +148,8 @@ class Client:
             degraded=tuple(reply.degraded),
             model_version=reply.model_version,
             known_user=reply.known_user,
+            user_positions=_marks(reply.user_positions),
+            model_positions=_marks(reply.model_positions),
         )
 
     def score(
@@ -155,6 +182,7 @@ class Client:
             reply.trained_events,
             reply.items,
             reply.age_s,
+            reply.serves,
         )
 
     def _call(self, method: Callable[..., Reply], request: Message) -> Reply:
@@ -186,3 +214,10 @@ def _items(items: Sequence[Any]) -> tuple[SlateItem, ...]:
     return tuple(
         SlateItem(item.item_id, item.score, tuple(item.sources), item.title) for item in items
     )
+
+
+def _marks(positions: Sequence[Any]) -> Marks:
+    marks: Marks = {}
+    for position in positions:
+        advance(marks, position.topic, position.partition, position.offset)
+    return marks

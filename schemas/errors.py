@@ -10,6 +10,7 @@ RillrecError
 │   └── StoreRolledBack     the store lost writes, or somebody else writes: begin from what it holds
 ├── BrokerError         the Kafka broker refused
 │   └── BrokerUnavailable   it did not answer; the call may be repeated
+├── QueueFull           more events wait for the event log than may; the call may be repeated
 ├── FlowOutdated        the sources or the model have changed: the flow must be built anew
 ├── PeerLost            another process of the same flow has ended: all must be started again
 ├── ModelError          a model can't be built from what is stored
@@ -76,6 +77,10 @@ class BrokerError(RillrecError):
 
 class BrokerUnavailable(BrokerError):
     """The Kafka broker did not answer."""
+
+
+class QueueFull(RillrecError):
+    """More events wait to be stored than may wait; later there is room again."""
 
 
 class FlowOutdated(RillrecError):

@@ -254,6 +254,34 @@ AFTER_SECONDS = Metric(
     buckets=SECONDS,
     meaning="Time that requests with `after` waited for the user's state.",
 )
+APPEND_SECONDS = Metric(
+    name="rillrec_scorer_append_seconds",
+    kind="histogram",
+    unit="seconds",
+    labels={"outcome": ("stored", "failed")},
+    buckets=SECONDS,
+    meaning="Time until the event log had acknowledged all events of a call, or the call failed.",
+)
+UNACKNOWLEDGED = Metric(
+    name="rillrec_scorer_unacknowledged_events",
+    kind="gauge",
+    unit="events",
+    meaning="Events handed to the event log that it has not acknowledged yet.",
+)
+IMPRESSIONS = Metric(
+    name="rillrec_scorer_impressions_total",
+    kind="counter",
+    unit="impressions",
+    labels={"outcome": ("sent", "dropped", "failed")},
+    meaning="Slates that were served, by what became of their impression. sent: stored; dropped: "
+    "too many waited; failed: the event log did not acknowledge them.",
+)
+QUEUED_IMPRESSIONS = Metric(
+    name="rillrec_scorer_queued_impressions",
+    kind="gauge",
+    unit="impressions",
+    meaning="Impressions that wait to be sent.",
+)
 REPLICA_VERSION = Metric(
     name="rillrec_scorer_model_version",
     kind="gauge",
@@ -311,6 +339,10 @@ METRICS: tuple[Metric, ...] = (
     DEGRADED,
     TRACKED,
     AFTER_SECONDS,
+    APPEND_SECONDS,
+    UNACKNOWLEDGED,
+    IMPRESSIONS,
+    QUEUED_IMPRESSIONS,
     REPLICA_VERSION,
     REPLICA_AGE,
     REPLICA_RELOADS,

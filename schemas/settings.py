@@ -191,6 +191,11 @@ class ServeSettings(Section):
         default=9_464,
         description="TCP port of the scorer's Prometheus metrics; 0 turns them off.",
     )
+    log_impressions: bool = Field(
+        default=True,
+        description="Whether each slate becomes an impression event once it is served: with the "
+        "interactions that name its request, the ranker learns from what was passed over.",
+    )
 
 
 class FlowSettings(Section):

@@ -12,8 +12,10 @@ import grpc
 from grpc import StatusCode, aio
 
 from schemas.errors import (
+    BrokerError,
     ModelError,
     NotYetAbsorbed,
+    QueueFull,
     RequestRefused,
     RillrecError,
     StoreUnavailable,
@@ -23,7 +25,9 @@ _log = logging.getLogger(__name__)
 _CODES: tuple[tuple[type[RillrecError], StatusCode], ...] = (
     (RequestRefused, StatusCode.INVALID_ARGUMENT),
     (NotYetAbsorbed, StatusCode.FAILED_PRECONDITION),
+    (QueueFull, StatusCode.RESOURCE_EXHAUSTED),
     (StoreUnavailable, StatusCode.UNAVAILABLE),
+    (BrokerError, StatusCode.UNAVAILABLE),  # whatever it refuses for, somebody can mend it
     (ModelError, StatusCode.UNAVAILABLE),
 )
 

@@ -18,6 +18,8 @@ class Health:
                               stays so when the store is lost, as slates are still answered
     ``model``                 while there is a whole model, of version 1 or later, and not stale
     ``store``                 while the store answers
+    ``events``                while the event log answers: Kafka with all topics, or Redis. Without
+                              it slates are served, and nothing is tracked
     ========================  =================================================================
 
     Parameters
@@ -28,7 +30,7 @@ class Health:
 
     def __init__(self, service: str) -> None:
         self.servicer = health.aio.HealthServicer()
-        self.components = dict.fromkeys(("", service, "model", "store"), False)
+        self.components = dict.fromkeys(("", service, "model", "store", "events"), False)
         self._service = service
 
     async def start(self) -> None:
@@ -36,9 +38,9 @@ class Health:
         for name in self.components:
             await self.servicer.set(name, _NOT_SERVING)
 
-    async def update(self, *, ready: bool, model: bool, store: bool) -> None:
+    async def update(self, *, ready: bool, model: bool, store: bool, events: bool) -> None:
         """Tell those who watch what has changed."""
-        now = {"": ready, self._service: ready, "model": model, "store": store}
+        now = {"": ready, self._service: ready, "model": model, "store": store, "events": events}
         for name, serving in now.items():
             if self.components[name] != serving:
                 self.components[name] = serving

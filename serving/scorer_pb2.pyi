@@ -285,7 +285,7 @@ class GetModelInfoRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelInfoResponse(_message.Message):
-    __slots__ = ("name", "model_version", "step", "absorbed_events", "trained_events", "items", "time_ms", "age_s", "model_positions", "settings")
+    __slots__ = ("name", "model_version", "step", "absorbed_events", "trained_events", "items", "time_ms", "age_s", "model_positions", "settings", "serves")
     class SettingsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -303,6 +303,7 @@ class GetModelInfoResponse(_message.Message):
     AGE_S_FIELD_NUMBER: _ClassVar[int]
     MODEL_POSITIONS_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    SERVES_FIELD_NUMBER: _ClassVar[int]
     name: str
     model_version: int
     step: int
@@ -313,4 +314,5 @@ class GetModelInfoResponse(_message.Message):
     age_s: float
     model_positions: _containers.RepeatedCompositeFieldContainer[SourcePosition]
     settings: _containers.ScalarMap[str, str]
-    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[int] = ..., step: _Optional[int] = ..., absorbed_events: _Optional[int] = ..., trained_events: _Optional[int] = ..., items: _Optional[int] = ..., time_ms: _Optional[int] = ..., age_s: _Optional[float] = ..., model_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ..., settings: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    serves: str
+    def __init__(self, name: _Optional[str] = ..., model_version: _Optional[int] = ..., step: _Optional[int] = ..., absorbed_events: _Optional[int] = ..., trained_events: _Optional[int] = ..., items: _Optional[int] = ..., time_ms: _Optional[int] = ..., age_s: _Optional[float] = ..., model_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ..., settings: _Optional[_Mapping[str, str]] = ..., serves: _Optional[str] = ...) -> None: ...

@@ -91,7 +91,13 @@ class ScorerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Track(self, request, context):
-        """Takes in events. Answers when they are durable in the event log.
+        """Takes in events. Answers when all of them are durable in the event log.
+
+        A call that fails may have stored some of its events: with Kafka, any number of them, and the
+        error says how many are known to be. Send all of them again: of events with the same event_id
+        (of impressions with the same request_id) one is counted. UNAVAILABLE: the log did not
+        acknowledge in time. RESOURCE_EXHAUSTED: too many events wait for it. INVALID_ARGUMENT: an event
+        is too large for Kafka, or there are more than 1000; sending the same again won't help.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-from collections.abc import Callable
-from threading import Thread
-from wsgiref.simple_server import WSGIServer
+from typing import TYPE_CHECKING
 
 from grpc import aio
 from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME
 from grpc_reflection.v1alpha import reflection
-from prometheus_client import start_http_server
 
 from online_models.threads import compute_on_one_thread
 from schemas import metrics
-from schemas.errors import SettingsError
+from schemas.errors import ExtraMissing, SettingsError
+from schemas.positions import Marks
 from schemas.user_state import StreamRules
 from serving import scorer_pb2, scorer_pb2_grpc
-from serving.degrade import Ladder
+from serving.changeover import Changeover
+from serving.event_log import EventLog
+from serving.events_watch import EventsWatch
+from serving.exposition import Exposition
 from serving.faults import Faults
-from serving.follow import Follower
 from serving.health import Health
-from serving.replica import Replica
+from serving.impressions import Impressions
+from serving.served import ServedModel
 from serving.service import Scorer
-from serving.store.aio import AsyncRedisStore
-from serving.store.redis import RedisStore
+from serving.store.alias import Alias
+from serving.store.wire import Wire
 from serving.telemetry import Telemetry
 from serving.users import Users
+
+if TYPE_CHECKING:
+    from schemas.settings_kafka import KafkaSettings
 
 SERVICE = scorer_pb2.DESCRIPTOR.services_by_name["Scorer"].full_name
 _MOST_REQUEST_BYTES = 8 << 20
 _MOST_CALLS = 2_000  # at once; more are answered RESOURCE_EXHAUSTED instead of piling up
 _HEALTH_EVERY_S = 0.25
-_READ_TIMEOUT_S = 1.0  # without the user's state there is still an answer
-_WRITE_TIMEOUT_S = 5.0  # an event that may or may not be stored is worse than a late reply
-
-_log = logging.getLogger(__name__)
+_ALIAS_TIMEOUT_S = 1.0
 
 
 class ScorerServer:
@@ -47,7 +46,8 @@ class ScorerServer:
     Parameters
     ----------
     url, name
-        The Redis and the model, as for ``RedisStore``.
+        The Redis and the model, as for ``RedisStore``. The name may be moved to another model,
+        which is then served.
     rules
         How the stream is read, the same as in the flow.
     host, port
@@ -58,6 +58,17 @@ class ScorerServer:
         Let several processes share the port, and the kernel spread connections over them.
     stale_after_s
         Without contact to the model's log for longer, replies call the model stale.
+    kafka
+        Where events go, if it names brokers; else they go to the model's own event log in Redis.
+    log_impressions
+        Whether each slate becomes an impression event once it is served.
+
+    Raises
+    ------
+    ExtraMissing
+        There are brokers, and confluent-kafka is not installed.
+    SettingsError
+        librdkafka refuses its properties.
     """
 
     def __init__(
@@ -71,36 +82,48 @@ class ScorerServer:
         metrics_port: int = 0,
         reuse_port: bool = False,
         stale_after_s: float = 5.0,
+        kafka: KafkaSettings | None = None,
+        log_impressions: bool = False,
     ) -> None:
-        self.host, self.port = host, port
-        self._metrics_port, self._reuse_port = metrics_port, reuse_port
+        self.host, self.port, self._reuse_port = host, port, reuse_port
         self.telemetry = Telemetry()
         self.health = Health(SERVICE)
-        self._log_store = RedisStore(url, name=name)
-        self._users_store = AsyncRedisStore(url, name=name, timeout_s=_READ_TIMEOUT_S)
-        self._events_store = AsyncRedisStore(url, name=name, timeout_s=_WRITE_TIMEOUT_S)
-        self.follower = Follower(
-            Replica(self._log_store, serve_only=True),
-            stale_after_s=stale_after_s,
-            on_apply=self.telemetry.applied,
+        self._exposition = Exposition(self.telemetry.registry, host=host, port=metrics_port)
+        self._kafka_log = kafka_log(kafka, self.telemetry) if kafka and kafka.brokers else None
+        self._wire = Wire(url, timeout_s=_ALIAS_TIMEOUT_S)
+        self.served = Changeover(
+            name,
+            Alias(self._wire, name).serves,
+            lambda model: ServedModel(
+                url,
+                model,
+                telemetry=self.telemetry,
+                events=self._kafka_log,
+                stale_after_s=stale_after_s,
+            ),
+            on_change=lambda model: self._users.turn_to(model.users),
         )
         self._users = Users(
-            self._users_store,
-            on_wait=self.telemetry.waited,
-            low_marks=lambda: self.follower.replica.state.progress.marks,
+            self.served.model.users, on_wait=self.telemetry.waited, low_marks=self._model_marks
+        )
+        self._impressions = (
+            Impressions(lambda: self.served.model.events, count=self.telemetry.impressed)
+            if log_impressions
+            else None
         )
         self._scorer = Scorer(
-            name=name,
             rules=rules,
-            events=self._events_store,
-            follower=self.follower,
+            served=self.served,
             users=self._users,
-            ladder=Ladder(self.follower),
             telemetry=self.telemetry,
+            impressions=self._impressions,
         )
         self._server: aio.Server | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._metrics: tuple[WSGIServer, Thread] | None = None
+        self._events = EventsWatch(lambda: self.served.model.events)
+
+    def _model_marks(self) -> Marks:
+        return self.served.model.follower.replica.state.progress.marks
 
     async def start(self) -> None:
         """Listen, and follow the model's log; ready as soon as it is level with it.
@@ -125,9 +148,13 @@ class ScorerServer:
         reflection.enable_server_reflection(names, self._server)
         self.port = self._bound(self._server)
         await self.health.start()
-        self._serve_metrics()
+        self._watch_metrics()
+        self._exposition.start()
         await self._server.start()
-        self.follower.start()
+        self.served.start()
+        if self._impressions is not None:
+            self._impressions.start()
+        self._events.start()
         self._watch = asyncio.create_task(self._watch_health())
 
     def _bound(self, server: aio.Server) -> int:
@@ -140,30 +167,23 @@ class ScorerServer:
                 "what is free here"
             ) from error
 
-    def _serve_metrics(self) -> None:
-        replica = self.follower.replica
-        self.telemetry.watch(metrics.REPLICA_VERSION, lambda: replica.version)
-        self.telemetry.watch(metrics.REPLICA_AGE, lambda: self.follower.age_s)
-        self.telemetry.watch(metrics.SCORER_ITEMS, lambda: len(replica.state.items))
-        if not self._metrics_port:
-            return
-        try:
-            self._metrics = start_http_server(
-                self._metrics_port, self.host, self.telemetry.registry
-            )
-        except OSError as error:
-            raise SettingsError(
-                f"metrics can't be served on {self.host}:{self._metrics_port}: {error}; set "
-                "serve.metrics_port to one that is free, or to 0 for none"
-            ) from error
+    def _watch_metrics(self) -> None:
+        served, impressions = self.served, self._impressions
+        watch = self.telemetry.watch
+        watch(metrics.REPLICA_VERSION, lambda: served.model.follower.replica.version)
+        watch(metrics.REPLICA_AGE, lambda: served.model.follower.age_s)
+        watch(metrics.SCORER_ITEMS, lambda: len(served.model.follower.replica.state.items))
+        watch(metrics.UNACKNOWLEDGED, lambda: served.model.events.unacknowledged)
+        watch(metrics.QUEUED_IMPRESSIONS, lambda: impressions.queued if impressions else 0)
 
     async def _watch_health(self) -> None:
         while True:
-            follower = self.follower
+            follower = self.served.model.follower
             await self.health.update(
-                ready=follower.caught_up,
+                ready=follower.caught_up and self.served.settled,
                 model=follower.usable and not follower.stale,
                 store=follower.reachable,
+                events=self._events.answers,
             )
             await asyncio.sleep(_HEALTH_EVERY_S)
 
@@ -171,49 +191,33 @@ class ScorerServer:
         """Declare it not ready, finish the calls that are under way, and let go of everything."""
         if self._watch is not None:
             self._watch.cancel()
+        await self._events.stop()
         await self.health.end()
         if self._server is not None:
             await self._server.stop(grace_s)
-        await self.follower.stop()
+        if self._impressions is not None:
+            await self._impressions.close()
         await self._users.close()
-        await self._users_store.close()
-        await self._events_store.close()
-        self._log_store.close()
-        if self._metrics is not None:
-            server, thread = self._metrics
-            await asyncio.to_thread(server.shutdown)
-            server.server_close()
-            thread.join()
+        await self.served.close()
+        self._wire.close()
+        if self._kafka_log is not None:
+            await self._kafka_log.close()
+        await self._exposition.stop()
 
 
-def run(server: ScorerServer, *, on_start: Callable[[ScorerServer], None] = lambda _: None) -> None:
-    """Serve until SIGINT or SIGTERM, on uvloop where it is installed.
+def kafka_log(kafka: KafkaSettings, telemetry: Telemetry) -> EventLog:
+    """Return Kafka as the event log.
 
-    Parameters
-    ----------
-    on_start
-        Called when the server listens, with its ports known.
+    Raises
+    ------
+    ExtraMissing, SettingsError
+        As ``ScorerServer``.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(server, on_start))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     try:
-        import uvloop
-    except ImportError:  # it is not made for every platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-async def _serve(server: ScorerServer, on_start: Callable[[ScorerServer], None]) -> None:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    try:
-        await server.start()
-        on_start(server)
-        await ended.wait()
-    finally:
-        await server.stop()
+        from serving.kafka_log import KafkaLog
+    except ImportError as error:
+        raise ExtraMissing(
+            "events go to Kafka, as kafka.brokers says, which takes confluent-kafka: "
+            f"pip install 'rillrec[kafka]' ({error})"
+        ) from error
+    return KafkaLog(kafka, on_append=telemetry.appended)

@@ -12,18 +12,21 @@ from grpc import aio
 from online_models.recommender import Slate
 from online_models.sessions import query_of
 from schemas.examples import Query
-from schemas.positions import Marks
+from schemas.positions import Marks, Position
 from schemas.user_state import StreamRules
 from serving import requests as checks
 from serving import scorer_pb2 as pb
 from serving import tracking
-from serving.degrade import NO_USER_STATE, Ladder
-from serving.follow import Follower
+from serving.changeover import Changeover
+from serving.degrade import NO_USER_STATE
+from serving.event_log import Entry
+from serving.impressions import Impressions
 from serving.scorer_pb2_grpc import ScorerServicer
-from serving.store.aio import AsyncRedisStore
+from serving.served import ServedModel
+from serving.shown import shown
 from serving.telemetry import Telemetry
 from serving.users import Known, Users
-from serving.waiting import patience_s
+from serving.waiting import limit_s, patience_s
 
 if TYPE_CHECKING:
     Context = aio.ServicerContext[Any, Any]
@@ -38,29 +41,27 @@ class Scorer(ScorerServicer):
 
     Parameters
     ----------
-    name
-        The model's, for those who ask what is served.
     rules
         How the stream is read, the same as in the flow. Unit and repeats are the model's own.
-    events
-        Where the event log is.
+    served
+        Has the model that answers.
+    impressions
+        Told of each slate; ``None`` where nobody wants to know.
     """
 
     def __init__(
         self,
         *,
-        name: str,
         rules: StreamRules,
-        events: AsyncRedisStore,
-        follower: Follower,
+        served: Changeover,
         users: Users,
-        ladder: Ladder,
         telemetry: Telemetry,
+        impressions: Impressions | None = None,
         now_ms: Callable[[], int] = _now_ms,
     ) -> None:
-        self._name, self._rules, self._now_ms = name, rules, now_ms
-        self._events, self._follower, self._users = events, follower, users
-        self._ladder, self._telemetry = ladder, telemetry
+        self._rules, self._now_ms = rules, now_ms
+        self._served, self._users = served, users
+        self._telemetry, self._impressions = telemetry, impressions
 
     async def Recommend(  # noqa: N802
         self, request: pb.RecommendRequest, context: Context
@@ -68,15 +69,19 @@ class Scorer(ScorerServicer):
         """Return the top items for a user."""
         k = checks.checked_k(request.k)
         known, query, stages = await self._asked(request, context)
-        slate = self._ladder.recommend(query, k, stages)
+        model, request_id = self._served.model, uuid4().hex
+        slate = model.ladder.recommend(query, k, stages)
+        version = model.follower.replica.version
         self._telemetry.served([item.sources for item in slate.items], stages)
+        if self._impressions is not None and slate.items:
+            self._impressions.note(shown(request_id, query, slate, version))
         return pb.RecommendResponse(
-            request_id=uuid4().hex,
-            items=self._items(slate),
+            request_id=request_id,
+            items=_items(model, slate),
             degraded=stages,
-            model_version=self._follower.replica.version,
+            model_version=version,
             user_positions=_positions(known.marks),
-            model_positions=self._model_positions(),
+            model_positions=_model_positions(model),
             known_user=known.state is not None,
         )
 
@@ -86,15 +91,16 @@ class Scorer(ScorerServicer):
         """Return scores of given items for a user."""
         item_ids = checks.checked_item_ids(request.item_ids)
         known, query, stages = await self._asked(request, context)
-        scores = self._ladder.score(query, item_ids, stages)
+        model = self._served.model
+        scores = model.ladder.score(query, item_ids, stages)
         return pb.ScoreResponse(
             scores=[
                 pb.ItemScore(item_id=item_id, score=score)
                 for item_id, score in zip(item_ids, scores, strict=True)
             ],
-            model_version=self._follower.replica.version,
+            model_version=model.follower.replica.version,
             user_positions=_positions(known.marks),
-            model_positions=self._model_positions(),
+            model_positions=_model_positions(model),
             degraded=stages,
         )
 
@@ -104,11 +110,12 @@ class Scorer(ScorerServicer):
         """Return the items most alike to a given one."""
         k = checks.checked_k(request.k)
         stages: list[str] = []
-        slate = self._ladder.similar(checks.checked_id("item_id", request.item_id), k, stages)
+        model = self._served.model
+        slate = model.ladder.similar(checks.checked_id("item_id", request.item_id), k, stages)
         return pb.SimilarItemsResponse(
-            items=self._items(slate),
-            model_version=self._follower.replica.version,
-            model_positions=self._model_positions(),
+            items=_items(model, slate),
+            model_version=model.follower.replica.version,
+            model_positions=_model_positions(model),
             degraded=stages,
         )
 
@@ -118,17 +125,17 @@ class Scorer(ScorerServicer):
         """Append events to the event log."""
         checks.check_events(len(request.events))
         now_ms = self._now_ms()
-        events = [tracking.logged(event) for event in request.events]
-        refusals = [tracking.refusal(*event, now_ms=now_ms) for event in events]
-        positions = await self._events.append_events(events)
-        for (event_type, _), refused in zip(events, refusals, strict=True):
-            self._telemetry.tracked(event_type, refused=bool(refused))
+        entries = [tracking.logged(event) for event in request.events]
+        refusals = [tracking.refusal(entry, now_ms=now_ms) for entry in entries]
+        positions = await self._append(entries, context)
+        for entry, refused in zip(entries, refusals, strict=True):
+            self._telemetry.tracked(entry.event_type, refused=bool(refused))
         return pb.TrackResponse(
             tracked=[
                 pb.Tracked(position=position.token(), refused=refused)
                 for position, refused in zip(positions, refusals, strict=True)
             ],
-            model_positions=self._model_positions(),
+            model_positions=_model_positions(self._served.model),
         )
 
     async def Forget(  # noqa: N802
@@ -137,26 +144,32 @@ class Scorer(ScorerServicer):
         """Ask the flow to forget a user."""
         user_id = checks.checked_id("user_id", request.user_id)
         wish = tracking.forget(user_id, now_ms=self._now_ms())
-        [position] = await self._events.append_events([wish])
+        if self._impressions is not None:
+            self._impressions.forget(user_id)
+        [position] = await self._append([wish], context)
         self._telemetry.tracked("forget", refused=False)
-        return pb.ForgetResponse(position=position.token(), model_positions=self._model_positions())
+        return pb.ForgetResponse(
+            position=position.token(), model_positions=_model_positions(self._served.model)
+        )
 
     async def GetModelInfo(  # noqa: N802
         self, request: pb.GetModelInfoRequest, context: Context
     ) -> pb.GetModelInfoResponse:
         """Return which model is served."""
-        state = self._follower.replica.state
+        model = self._served.model
+        state = model.follower.replica.state
         progress = state.progress
         return pb.GetModelInfoResponse(
-            name=self._name,
+            name=self._served.name,
+            serves=model.name,
             model_version=progress.version,
             step=progress.step,
             absorbed_events=progress.absorbed,
             trained_events=progress.trained,
             items=len(state.items),
             time_ms=progress.time_ms,
-            age_s=self._follower.age_s,
-            model_positions=self._model_positions(),
+            age_s=model.follower.age_s,
+            model_positions=_model_positions(model),
             settings={
                 "excludes": str(self._reading.excludes),
                 **_settings(self._rules),
@@ -167,7 +180,7 @@ class Scorer(ScorerServicer):
     @property
     def _reading(self) -> StreamRules:
         """The rules, with unit and repeats as the model has learnt them, once there is one."""
-        replica = self._follower.replica
+        replica = self._served.model.follower.replica
         return replica.state.config.reading(self._rules) if replica.version else self._rules
 
     async def _asked(
@@ -195,20 +208,26 @@ class Scorer(ScorerServicer):
         )
         return known, query, [] if known.reachable else [NO_USER_STATE]
 
-    def _items(self, slate: Slate) -> list[pb.ScoredItem]:
-        title_of = self._follower.replica.state.title_of
-        return [
-            pb.ScoredItem(
-                item_id=item.item_id,
-                score=item.score,
-                sources=item.sources,
-                title=title_of(item.item_id),
-            )
-            for item in slate.items
-        ]
+    async def _append(self, entries: list[Entry], context: Context) -> list[Position]:
+        within_s = limit_s(context.time_remaining())
+        return await self._served.model.events.append(entries, within_s=within_s)
 
-    def _model_positions(self) -> list[pb.SourcePosition]:
-        return _positions(self._follower.replica.state.progress.marks)
+
+def _items(model: ServedModel, slate: Slate) -> list[pb.ScoredItem]:
+    title_of = model.follower.replica.state.title_of
+    return [
+        pb.ScoredItem(
+            item_id=item.item_id,
+            score=item.score,
+            sources=item.sources,
+            title=title_of(item.item_id),
+        )
+        for item in slate.items
+    ]
+
+
+def _model_positions(model: ServedModel) -> list[pb.SourcePosition]:
+    return _positions(model.follower.replica.state.progress.marks)
 
 
 def _positions(marks: Marks) -> list[pb.SourcePosition]:

@@ -27,6 +27,8 @@ class Telemetry:
         self._degraded = self._children(Counter, metrics.DEGRADED)
         self._tracked = self._children(Counter, metrics.TRACKED)
         self._after = self._children(Histogram, metrics.AFTER_SECONDS)
+        self._append = self._children(Histogram, metrics.APPEND_SECONDS)
+        self._impressions = self._children(Counter, metrics.IMPRESSIONS)
         self._apply = self._children(Histogram, metrics.APPLY_SECONDS)[()]
         self._reloads = self._children(Counter, metrics.REPLICA_RELOADS)[()]
 
@@ -53,6 +55,14 @@ class Telemetry:
     def waited(self, seconds: float, absorbed: bool) -> None:
         """Note how long a request waited for a user's state."""
         self._after[("absorbed" if absorbed else "deadline",)].observe(seconds)
+
+    def appended(self, seconds: float, stored: bool) -> None:
+        """Note how long the event log took for a call."""
+        self._append[("stored" if stored else "failed",)].observe(seconds)
+
+    def impressed(self, outcome: str, count: int) -> None:
+        """Count impressions by what became of them."""
+        self._impressions[(outcome,)].inc(count)
 
     def applied(self, seconds: float, reloaded: bool) -> None:
         """Note how long requests stood still for a publish, or that a base was loaded again."""

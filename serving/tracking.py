@@ -1,4 +1,4 @@
-"""Events as the gRPC API takes them, to the JSON that the event log holds."""
+"""Events as the gRPC API takes them, to what the event log takes."""
 
 from __future__ import annotations
 
@@ -11,35 +11,39 @@ import msgspec
 from schemas.decoding import decode
 from schemas.errors import EventRefused
 from serving import scorer_pb2 as pb
+from serving.event_log import Entry
 
 UNKNOWN_TYPE = "unknown"
 _encode = msgspec.json.Encoder().encode
 
 
-def logged(event: pb.Event) -> tuple[str, bytes]:
-    """Return an event's type and JSON, as the event log holds them.
+def logged(event: pb.Event) -> Entry:
+    """Return an event as the log takes it: its type, its JSON, and the user's or item's id.
 
     Nothing is refused here: the flow is the one place that does. An event without content gets the
     type ``unknown``, which the flow refuses.
     """
     event_type = event.WhichOneof("event") or UNKNOWN_TYPE
     fields_of = _FIELDS.get(event_type)
-    fields = {} if fields_of is None else fields_of(getattr(event, event_type))
-    return event_type, _encode(fields)
+    if fields_of is None:
+        return Entry(event_type, b"{}")
+    content = getattr(event, event_type)
+    key = content.item_id if event_type == "item" else content.user_id
+    return Entry(event_type, _encode(fields_of(content)), key)
 
 
-def refusal(event_type: str, payload: bytes, *, now_ms: int) -> str:
+def refusal(entry: Entry, *, now_ms: int) -> str:
     """Return why the flow will refuse an event, ``""`` where it won't."""
     try:
-        decode(event_type, payload, now_ms=now_ms)
+        decode(entry.event_type, entry.payload, now_ms=now_ms)
     except EventRefused as refused:
         return refused.message
     return ""
 
 
-def forget(user_id: str, *, now_ms: int) -> tuple[str, bytes]:
-    """Return a user's wish to be forgotten, as the event log holds it."""
-    return "forget", _encode({"user_id": user_id, "time_ms": now_ms})
+def forget(user_id: str, *, now_ms: int) -> Entry:
+    """Return a user's wish to be forgotten, as the event log takes it."""
+    return Entry("forget", _encode({"user_id": user_id, "time_ms": now_ms}), user_id)
 
 
 def _interaction(event: pb.Interaction) -> dict[str, Any]:

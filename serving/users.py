@@ -89,6 +89,10 @@ class Users:
             return _NOBODY
         return known
 
+    def turn_to(self, store: AsyncRedisStore) -> None:
+        """Read from another store from now on; requests that wait for an event do so too."""
+        self._store = store
+
     async def _find_store(self) -> None:
         while True:
             await asyncio.sleep(self._rest_s)

@@ -31,6 +31,11 @@ def patience_s(remaining_s: float | None) -> float:
     return remaining_s - min(0.05, 0.1 * remaining_s)
 
 
+def limit_s(remaining_s: float | None) -> float | None:
+    """Return how long a call with a deadline may wait; without one, what it waits for decides."""
+    return None if remaining_s is None else patience_s(remaining_s)
+
+
 async def read_after(
     read: Read, position: Position, *, patience_s: float
 ) -> tuple[UserState | None, Marks]:

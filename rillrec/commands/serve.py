@@ -42,7 +42,8 @@ def serve(
 
     Recommend, Score, SimilarItems, Track, Forget, GetModelInfo. Needs neither torch nor Bytewax.
     Reads the Redis of the settings, or the one that `rillrec up`, `flow` or `replay --into` left
-    in the data directory, and follows the model there as it learns.
+    in the data directory, and follows the model there as it learns. Events that are tracked, and
+    impressions of the slates that are served, go to Kafka where the settings name brokers.
 
     \b
     Examples:
@@ -74,7 +75,8 @@ def serve(
 
 def _serve(url: str, settings: Settings, *, reuse_port: bool) -> bool:
     """Serve until a signal comes; return whether it was Ctrl-C."""
-    from serving.server import ScorerServer, run
+    from serving.running import run
+    from serving.server import ScorerServer
 
     serving = settings.serve
     server = ScorerServer(
@@ -85,6 +87,8 @@ def _serve(url: str, settings: Settings, *, reuse_port: bool) -> bool:
         port=serving.port if reuse_port else _port(settings, "port"),
         metrics_port=_port(settings, "metrics_port") if serving.metrics_port else 0,
         reuse_port=reuse_port,
+        kafka=settings.kafka,
+        log_impressions=serving.log_impressions,
     )
     interrupted = []
 
@@ -98,6 +102,8 @@ def _serve(url: str, settings: Settings, *, reuse_port: bool) -> bool:
             f"the scorer of model {settings.model.name!r} listens on {server.host}:{server.port} "
             "(gRPC)"
         )
+        if settings.kafka.brokers:
+            typer.echo(f"events go to Kafka at {settings.kafka.brokers}")
 
     run(server, on_start=started)
     return bool(interrupted)

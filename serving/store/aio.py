@@ -94,6 +94,13 @@ class AsyncRedisStore:
             raise translated(error, self.address) from error
         return [position_of(stream_id) for stream_id in ids]
 
+    async def count_events(self) -> int:
+        """Return how many events the log holds, read or not. Raises as ``append_events``."""
+        try:
+            return int(await self._redis.execute_command("XLEN", self.keys.events))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise translated(error, self.address) from error
+
     async def close(self) -> None:
         """Close all connections."""
         await self._redis.aclose()

@@ -22,7 +22,8 @@ RULES = StreamRules(repeats="exclude")
 SCORER = """
 import sys
 from schemas.user_state import StreamRules
-from serving.server import ScorerServer, run
+from serving.running import run
+from serving.server import ScorerServer
 server = ScorerServer(
     sys.argv[1],
     name="test",

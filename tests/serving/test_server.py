@@ -24,7 +24,8 @@ NOBODY = "redis://127.0.0.1:1"
 PROCESS = """
 import sys
 from schemas.user_state import StreamRules
-from serving.server import ScorerServer, run
+from serving.running import run
+from serving.server import ScorerServer
 server = ScorerServer(sys.argv[1], name="test", rules=StreamRules(), port=0)
 run(server, on_start=lambda server: print(server.port, flush=True))
 print("ended", flush=True)

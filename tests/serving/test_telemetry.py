@@ -39,11 +39,15 @@ def test_events_waits_and_publishes_are_counted() -> None:
     telemetry.tracked("never heard of", refused=True)
     telemetry.waited(0.01, True)
     telemetry.applied(0.001, True)
+    telemetry.appended(0.002, False)
+    telemetry.impressed("dropped", 3)
     assert read(telemetry, metrics.TRACKED.name, type="item", verdict="well_formed") == 1
     assert read(telemetry, metrics.TRACKED.name, type="unknown", verdict="refused") == 1
     assert read(telemetry, f"{metrics.AFTER_SECONDS.name}_count", outcome="absorbed") == 1
     assert read(telemetry, f"{metrics.APPLY_SECONDS.name}_count") == 1
     assert read(telemetry, metrics.REPLICA_RELOADS.name) == 1
+    assert read(telemetry, f"{metrics.APPEND_SECONDS.name}_count", outcome="failed") == 1
+    assert read(telemetry, metrics.IMPRESSIONS.name, outcome="dropped") == 3
 
 
 def test_gauge_is_read_when_it_is_asked_for() -> None:
@@ -55,7 +59,13 @@ def test_gauge_is_read_when_it_is_asked_for() -> None:
 
 def test_every_metric_of_the_scorer_is_exposed_as_the_table_says() -> None:
     telemetry = Telemetry()
-    for metric in (metrics.REPLICA_VERSION, metrics.REPLICA_AGE, metrics.SCORER_ITEMS):
+    for metric in (
+        metrics.REPLICA_VERSION,
+        metrics.REPLICA_AGE,
+        metrics.SCORER_ITEMS,
+        metrics.UNACKNOWLEDGED,
+        metrics.QUEUED_IMPRESSIONS,
+    ):
         telemetry.watch(metric, lambda: 0.0)
     text = generate_latest(telemetry.registry).decode()
     exposed = {

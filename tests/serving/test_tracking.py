@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.decoding import decode
-from schemas.events import Forget, Impression, Interaction, ItemUpdate, ShownItem
+from schemas.events import Event, Forget, Impression, Interaction, ItemUpdate, ShownItem
 from serving import scorer_pb2 as pb
+from serving.event_log import Entry
 from serving.tracking import forget, logged, refusal
 
 NOW_MS = 1_760_000_000_000
@@ -21,6 +22,11 @@ _ids = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_s
 _times = st.integers(NOW_MS - 10**11, NOW_MS)
 _numbers = st.floats(allow_nan=False, allow_infinity=False)
 _optional_ids = st.none() | _ids
+
+
+def decoded(entry: Entry) -> Event:
+    """Return the event that the log's reader gets."""
+    return decode(entry.event_type, entry.payload, now_ms=NOW_MS)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,7 +52,7 @@ def test_interaction_arrives_as_it_was_sent(event: Interaction) -> None:
         if getattr(event, name) is not None
     }
     sent = pb.Event(interaction=pb.Interaction(**given_fields))
-    assert decode(*logged(sent), now_ms=NOW_MS) == event
+    assert decoded(logged(sent)) == event
 
 
 def test_impression_arrives_as_it_was_sent() -> None:
@@ -55,7 +61,7 @@ def test_impression_arrives_as_it_was_sent() -> None:
     sent = pb.Impression(
         request_id="r", user_id="u", time_ms=NOW_MS, items=[shown, drawn], model_version=7
     )
-    assert decode(*logged(pb.Event(impression=sent)), now_ms=NOW_MS) == Impression(
+    assert decoded(logged(pb.Event(impression=sent))) == Impression(
         request_id="r",
         user_id="u",
         time_ms=NOW_MS,
@@ -69,7 +75,7 @@ def test_impression_arrives_as_it_was_sent() -> None:
 
 def test_item_that_says_little_keeps_the_defaults() -> None:
     sent = pb.Event(item=pb.ItemUpdate(item_id="a", title="Tea"))
-    assert decode(*logged(sent), now_ms=NOW_MS) == ItemUpdate(item_id="a", title="Tea")
+    assert decoded(logged(sent)) == ItemUpdate(item_id="a", title="Tea")
 
 
 def test_item_arrives_as_it_was_sent() -> None:
@@ -89,7 +95,7 @@ def test_item_arrives_as_it_was_sent() -> None:
         "attributes": {"size": "L"},
     }
     sent = pb.Event(item=pb.ItemUpdate(**fields))
-    assert decode(*logged(sent), now_ms=NOW_MS) == ItemUpdate(**fields)  # type: ignore[arg-type]
+    assert decoded(logged(sent)) == ItemUpdate(**fields)  # type: ignore[arg-type]
 
 
 def test_every_field_of_the_api_is_one_of_the_event() -> None:
@@ -104,8 +110,9 @@ def test_every_field_of_the_api_is_one_of_the_event() -> None:
 
 
 def test_wish_to_be_forgotten_arrives() -> None:
-    event_type, payload = forget("ünï", now_ms=NOW_MS)
-    assert decode(event_type, payload, now_ms=NOW_MS) == Forget(user_id="ünï", time_ms=NOW_MS)
+    wish = forget("ünï", now_ms=NOW_MS)
+    assert decoded(wish) == Forget(user_id="ünï", time_ms=NOW_MS)
+    assert wish.key == "ünï"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +127,7 @@ def test_wish_to_be_forgotten_arrives() -> None:
     ],
 )
 def test_what_the_flow_will_refuse_is_told_early(event: pb.Event, message: str) -> None:
-    assert re.search(message, refusal(*logged(event), now_ms=NOW_MS))
+    assert re.search(message, refusal(logged(event), now_ms=NOW_MS))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -128,11 +135,25 @@ def test_number_that_json_lacks_is_refused_with_its_path(value: float) -> None:
     sent = pb.Interaction(
         event_id="e", user_id="u", item_id="i", kind="rate", time_ms=NOW_MS, value=value
     )
-    event_type, payload = logged(pb.Event(interaction=sent))
-    assert "$.value" in refusal(event_type, payload, now_ms=NOW_MS)
-    assert msgspec.json.decode(payload)["value"] == str(value)
+    entry = logged(pb.Event(interaction=sent))
+    assert "$.value" in refusal(entry, now_ms=NOW_MS)
+    assert msgspec.json.decode(entry.payload)["value"] == str(value)
 
 
 def test_well_formed_event_is_not_refused() -> None:
     sent = pb.Interaction(event_id="e", user_id="u", item_id="i", kind="click", time_ms=NOW_MS)
-    assert refusal(*logged(pb.Event(interaction=sent)), now_ms=NOW_MS) == ""
+    assert refusal(logged(pb.Event(interaction=sent)), now_ms=NOW_MS) == ""
+
+
+@pytest.mark.parametrize(
+    ("event", "key"),
+    [
+        (pb.Event(interaction=pb.Interaction(user_id="ann", item_id="tea")), "ann"),
+        (pb.Event(impression=pb.Impression(user_id="ann", request_id="r")), "ann"),
+        (pb.Event(item=pb.ItemUpdate(item_id="tea", seller_id="bob")), "tea"),
+        (pb.Event(interaction=pb.Interaction(item_id="tea")), ""),
+        (pb.Event(), ""),
+    ],
+)
+def test_event_is_keyed_by_whom_it_concerns(event: pb.Event, key: str) -> None:
+    assert logged(event).key == key

@@ -1,0 +1,132 @@
+"""Slates that were served, on their way to the event log: behind the replies, not in their way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from schemas.errors import RillrecError
+from serving.event_log import Entry, EventLog
+from serving.shown import Shown, impression
+
+MOST_ITEMS = 50_000
+"""Items of slates that may wait: 2,500 slates of 20, some 25 MB."""
+AT_ONCE = 50
+_GATHER_S = 0.02
+_FLUSH_S = 2.0
+
+_log = logging.getLogger(__name__)
+Count = Callable[[str, int], None]
+
+
+class Impressions:
+    """Sends an impression event for each slate, in the background, a batch at a time.
+
+    While one batch is on its way, the next ones wait, 50,000 items at most; what finds no room is
+    dropped, and so is what the log has no room for. Nothing is sent twice.
+
+    Parameters
+    ----------
+    log
+        Returns the event log to send to.
+    count
+        Told what became of how many slates: ``sent``, ``dropped`` or ``failed``.
+    """
+
+    def __init__(self, log: Callable[[], EventLog], *, count: Count) -> None:
+        self._log_of, self._count = log, count
+        self._waiting: deque[Shown] = deque()
+        self._items = 0
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._task: asyncio.Task[None] | None = None
+        self._trouble = ""
+
+    @property
+    def queued(self) -> int:
+        """Slates that wait to be sent."""
+        return len(self._waiting)
+
+    def note(self, shown: Shown) -> None:
+        """Take a slate in. It costs the reply next to nothing, and can't fail it."""
+        count = len(shown.slate.items)
+        if self._items + count > MOST_ITEMS:
+            self._count("dropped", 1)
+            return
+        self._waiting.append(shown)
+        self._items += count
+        self._idle.clear()
+        self._news.set()
+
+    def forget(self, user_id: str) -> None:
+        """Drop what a user was shown, as far as it is not on its way yet."""
+        kept = [shown for shown in self._waiting if shown.user_id != user_id]
+        if len(kept) < len(self._waiting):
+            self._count("dropped", len(self._waiting) - len(kept))
+            self._waiting = deque(kept)
+            self._items = sum(len(shown.slate.items) for shown in kept)
+
+    def start(self) -> None:
+        """Start sending, on the running loop."""
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self, *, within_s: float = _FLUSH_S) -> None:
+        """Send what waits, as far as time allows, and end."""
+        if self._task is None:
+            return
+        try:
+            await asyncio.wait_for(self._idle.wait(), within_s)
+        except TimeoutError:
+            _log.warning("%d impressions were not sent by the end", self.queued)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._count("dropped", len(self._waiting))
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            if len(self._waiting) < AT_ONCE:
+                await asyncio.sleep(_GATHER_S)  # the reply goes out, and more may come along
+            await self._send(await self._next_batch())
+            if not self._waiting:
+                self._news.clear()
+                self._idle.set()
+
+    async def _next_batch(self) -> list[Entry]:
+        entries: list[Entry] = []
+        while self._waiting and len(entries) < AT_ONCE:
+            shown = self._waiting.popleft()
+            self._items -= len(shown.slate.items)
+            entries.append(impression(shown))
+            await asyncio.sleep(0)  # requests go first
+        return entries
+
+    async def _send(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        outcome, log = "failed", self._log_of()
+        try:
+            if await log.has_room():
+                await log.append(entries)
+                outcome = "sent"
+                self._tell("")
+            else:
+                outcome = "dropped"
+                self._tell("the event log is long: does a flow read it?")
+        except RillrecError as error:
+            self._tell(str(error))
+        except Exception:  # the boundary of the task: replies go on, and so must this
+            _log.exception("impressions can't be sent, for a reason that nobody foresaw")
+        finally:
+            self._count(outcome, len(entries))
+
+    def _tell(self, trouble: str) -> None:
+        """Log what keeps impressions from being sent, once for as long as it lasts."""
+        if bool(trouble) != bool(self._trouble):
+            _log.warning("impressions are lost: %s", trouble) if trouble else _log.warning(
+                "impressions are sent again"
+            )
+        self._trouble = trouble
