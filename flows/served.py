@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flows.incidents import Incidents
+from flows.tally import Tally
 from schemas.errors import FlowOutdated, StoreUnavailable
 
 LOOKS_EVERY_MS = 1_000
@@ -21,12 +23,21 @@ class Served:
     now_ms
         The clock by which it is looked at, about once a second. Threads may share this object:
         more than one of them may then look.
+    incidents
+        Told when it stands for another.
     """
 
     def __init__(
-        self, serves: Callable[[], str], *, name: str, model: str, now_ms: Callable[[], int]
+        self,
+        serves: Callable[[], str],
+        *,
+        name: str,
+        model: str,
+        now_ms: Callable[[], int],
+        incidents: Incidents | None = None,
     ) -> None:
         self._serves, self._name, self._model, self._now_ms = serves, name, model, now_ms
+        self._incidents = incidents or Incidents(Tally())
         self._look_at_ms = 0
 
     def __call__(self) -> None:
@@ -46,7 +57,6 @@ class Served:
         except StoreUnavailable:
             return  # whoever needs the store waits for it, and says so
         if model != self._model:
-            raise FlowOutdated(
-                f"{self._name!r} stands for the model {model!r} now, and no more for "
-                f"{self._model!r}: going over to it"
-            )
+            text = f"{self._name!r} stands for {model!r} now, and no more for {self._model!r}"
+            self._incidents.note("model_switched", text, model=model, former=self._model)
+            raise FlowOutdated(f"{text}: going over to it")

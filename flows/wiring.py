@@ -13,6 +13,7 @@ from bytewax.dataflow import Dataflow
 
 from flows.cluster import leads
 from flows.failures import Failures
+from flows.incidents import Incidents
 from flows.learn import learner_of
 from flows.lease import Lease, this_process
 from flows.patience import patiently
@@ -44,7 +45,7 @@ def wired(
     source: EventSource | None = None,
     lease: Lease | None = None,
     watch: Callable[[], None] = lambda: None,
-    tally: Tally | None = None,
+    incidents: Incidents | None = None,
     timely: bool = True,
 ) -> Wired:
     """Return the flow that the settings describe, into a store of the model that it learns.
@@ -57,11 +58,15 @@ def wired(
         Of that model, in the one process of the flow that holds it.
     watch
         Called while reading; raises ``FlowOutdated`` where the flow is to be built anew.
+    incidents
+        Told what people have to know, with the tally that is counted in.
     timely
         Learn what came within ``flow.micro_batch_wait_ms``, and less of it while far behind;
         otherwise as thoroughly as there is time for.
     """
-    source, failures = source or source_of(settings, store), Failures()
+    incidents, failures = incidents or Incidents(Tally()), Failures()
+    if source is None:
+        source = source_of(settings, store, incidents=incidents)
     flow = build_flow(
         source,
         store,
@@ -73,7 +78,7 @@ def wired(
         ),
         rules=settings.stream.rules(),
         model_name=settings.model.name,
-        tally=tally,
+        tally=incidents.tally,
         lease=lease,
         watch=watch,
         micro_batch_wait_ms=settings.flow.micro_batch_wait_ms if timely else None,
@@ -82,7 +87,9 @@ def wired(
     return Wired(flow, source, failures)
 
 
-def source_of(settings: Settings, store: Store, *, follow: bool = True) -> EventSource:
+def source_of(
+    settings: Settings, store: Store, *, incidents: Incidents, follow: bool = True
+) -> EventSource:
     """Return Kafka's topics where brokers are set, else the embedded event log."""
     kafka, batch_size = settings.kafka, settings.flow.batch_size
     if not kafka.brokers:
@@ -90,7 +97,9 @@ def source_of(settings: Settings, store: Store, *, follow: bool = True) -> Event
     from flows.sources.kafka import KafkaSource
 
     group = kafka.group_of(settings.model.name)
-    return KafkaSource(kafka, group=group, batch_size=batch_size, follow=follow)
+    return KafkaSource(
+        kafka, group=group, batch_size=batch_size, follow=follow, incidents=incidents
+    )
 
 
 def lease_of(store: Store) -> Lease:
@@ -98,7 +107,7 @@ def lease_of(store: Store) -> Lease:
     return Lease(store, owner=this_process(), now_ms=wall_ms)
 
 
-def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
+def flow_of(settings: Settings) -> Dataflow:
     """Return the flow that the settings describe, for the engine's own command.
 
     Where they name no Redis, the one in the data directory is used, and started if need be: it
@@ -117,8 +126,9 @@ def flow_of(settings: Settings, *, tally: Tally | None = None) -> Dataflow:
     lease = lease_of(store) if leads(sys.argv, os.environ) else None
     if lease is not None:
         lease.hold()
-    watch = Served(serves, name=name, model=model, now_ms=wall_ms)
-    return wired(settings, store, lease=lease, watch=watch, tally=tally).flow
+    incidents = Incidents(Tally())
+    watch = Served(serves, name=name, model=model, now_ms=wall_ms, incidents=incidents)
+    return wired(settings, store, lease=lease, watch=watch, incidents=incidents).flow
 
 
 def _redis_of(settings: Settings) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from flows.cluster import ALONE, Cluster
+from flows.incidents import Incidents
 from flows.learn import check_reading
 from flows.patience import patiently
 from flows.recommend import wall_ms
@@ -48,25 +49,31 @@ def learn(settings: Settings, url: str, *, cluster: Cluster = ALONE) -> int:
     StoreRolledBack, FlowOutdated, PeerLost
         All processes of the cluster must be started again, together.
     """
-    tally = Tally()
-    with metrics_of(settings, tally), alias_at(url, settings) as alias:
+    incidents = Incidents(Tally())
+    with metrics_of(settings, incidents.tally), alias_at(url, settings) as alias:
         return rebuilt(
-            lambda: _learn_once(settings, url, alias, cluster, tally), cluster=cluster, tally=tally
+            lambda: _learn_once(settings, url, alias, cluster, incidents),
+            cluster=cluster,
+            incidents=incidents,
         )
 
 
-def _learn_once(settings: Settings, url: str, alias: Alias, cluster: Cluster, tally: Tally) -> int:
+def _learn_once(
+    settings: Settings, url: str, alias: Alias, cluster: Cluster, incidents: Incidents
+) -> int:
     model = patiently(lambda _again: alias.serves())
     if model != alias.name:
         _log.info("%r stands for the model %r", alias.name, model)
     store = store_at(url, settings, model=model)
     lease = lease_of(store) if cluster.leads else None
-    watch = Served(alias.serves, name=alias.name, model=model, now_ms=wall_ms)
+    watch = Served(alias.serves, name=alias.name, model=model, now_ms=wall_ms, incidents=incidents)
     try:
         check_model(settings, store)
         if lease is not None:
             lease.hold()  # the other processes can't begin before this one does
-        flow, source, failures = wired(settings, store, lease=lease, watch=watch, tally=tally)
+        flow, source, failures = wired(
+            settings, store, lease=lease, watch=watch, incidents=incidents
+        )
         with closing(source):
             return run_flow(flow, source, cluster=cluster, failures=failures)
     finally:

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable
 
 from flows.cluster import Cluster
-from flows.tally import Tally
+from flows.incidents import Incidents
 from rillrec.supervisor import STEADY_S
-from schemas.errors import FlowOutdated, RillrecError, StoreRolledBack
+from schemas.errors import FlowOutdated, StoreRolledBack
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
 
-Tell = Callable[[str, str], None]
 _log = logging.getLogger(__name__)
 
 
@@ -22,8 +21,7 @@ def rebuilt(
     run: Callable[[], int],
     *,
     cluster: Cluster,
-    tally: Tally,
-    tell: Tell = lambda kind, text: None,
+    incidents: Incidents,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
@@ -36,8 +34,8 @@ def rebuilt(
     ----------
     run
         Builds the flow from what the store holds, and runs it.
-    tell
-        Is handed what kind of incident it was (``rolled_back``, ``outdated``), and its words.
+    incidents
+        Told of a store that lost writes; of other reasons whoever noticed them has told it.
 
     Raises
     ------
@@ -50,9 +48,10 @@ def rebuilt(
         try:
             return run()
         except (StoreRolledBack, FlowOutdated) as error:
-            kind = kind_of(error)
-            tally.rebuilt(kind)
-            tell(kind, str(error))
+            lost = isinstance(error, StoreRolledBack)
+            incidents.tally.rebuilt("rolled_back" if lost else "outdated")
+            if lost:
+                incidents.note("store_rolled_back", str(error))
             if cluster.is_split:
                 raise
             if clock() - started_s > STEADY_S:
@@ -60,8 +59,3 @@ def rebuilt(
             _log.warning("building the flow anew, from what the store holds: %s", error)
         sleep(wait_s)
         wait_s = min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
-
-
-def kind_of(error: RillrecError) -> str:
-    """Return the kind of incident that an error is, a label of bounded values."""
-    return "rolled_back" if isinstance(error, StoreRolledBack) else "outdated"

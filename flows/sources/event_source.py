@@ -68,6 +68,11 @@ class EventSource(FixedPartitionedSource[SourceBatch, int | None]):
         """Read nothing more: the flow ends in order, everything that was read is published."""
         self._ended.set()
 
+    @property
+    def asked_to_end(self) -> bool:
+        """Whether ``end`` was called: it did not end by itself."""
+        return self._ended.is_set()
+
     def close(self) -> None:
         """Let go of what the source holds, once the flow has ended."""
 

@@ -45,7 +45,7 @@ def test_another_model_is_told_with_both_names() -> None:
     with pytest.raises(FlowOutdated) as told:
         watch()
     assert str(told.value) == (
-        "'shop' stands for the model 'shop-2' now, and no more for 'shop': going over to it"
+        "'shop' stands for 'shop-2' now, and no more for 'shop': going over to it"
     )
 
 

@@ -6,8 +6,9 @@ import logging
 
 import pytest
 
-from flows.tally import Tally
 from flows.cluster import ALONE, Cluster
+from flows.incidents import Incident, Incidents
+from flows.tally import Tally
 from rillrec.rebuilding import rebuilt
 from schemas.errors import FlowOutdated, RillrecError, StoreError, StoreRolledBack
 
@@ -19,7 +20,7 @@ class Script:
 
     def __init__(self, *runs: tuple[float, RillrecError | None]) -> None:
         self.runs, self.now_s, self.waits_s = list(runs), 0.0, list[float]()
-        self.tally, self.told = Tally(), list[tuple[str, str]]()
+        self.tally, self.told = Tally(), list[Incident]()
 
     def __call__(self) -> int:
         took_s, error = self.runs.pop(0)
@@ -35,8 +36,7 @@ class Script:
         return rebuilt(
             self,
             cluster=cluster,
-            tally=self.tally,
-            tell=lambda kind, text: self.told.append((kind, text)),
+            incidents=Incidents(self.tally, listener=self.told.append),
             sleep=self.sleep,
             clock=lambda: self.now_s,
         )
@@ -48,10 +48,11 @@ def test_a_store_that_lost_writes_and_a_change_are_met_by_building_anew(
     flow = Script((70, StoreRolledBack("lost")), (70, FlowOutdated("changed")), (1, None))
     with caplog.at_level(logging.WARNING):
         assert flow.play() == 0
-    assert flow.told == [("rolled_back", "lost"), ("outdated", "changed")]
+    assert [(one.kind, one.message) for one in flow.told] == [("store_rolled_back", "lost")]
     assert flow.tally.rebuilds == {"rolled_back": 1, "outdated": 1}
     assert flow.waits_s == [0.0, 0.0]
     assert [record.getMessage() for record in caplog.records] == [
+        "store_rolled_back: lost",
         "building the flow anew, from what the store holds: lost",
         "building the flow anew, from what the store holds: changed",
     ]
@@ -68,7 +69,7 @@ def test_one_process_of_several_leaves_it_to_whoever_starts_all() -> None:
     flow = Script((1, StoreRolledBack("lost")))
     with pytest.raises(StoreRolledBack, match="lost"):
         flow.play(SPLIT)
-    assert flow.told == [("rolled_back", "lost")]
+    assert [one.kind for one in flow.told] == ["store_rolled_back"]
     assert flow.waits_s == []
 
 
