@@ -8,7 +8,7 @@ from flows.patience import patiently
 from flows.tally import Tally
 from schemas.slates import Slates
 from schemas.user_state import UserState
-from serving.store import ShardWrite, Store
+from serving.store import DeadLetter, ShardWrite, Store
 
 
 class Persist:
@@ -71,19 +71,22 @@ def _merged(parts: list[ShardWrite]) -> ShardWrite:
     states: dict[str, UserState] = {}
     slates: dict[str, Slates | None] = {}
     forgotten: dict[str, None] = {}
+    dead: list[DeadLetter] = []
     for part in parts:
         for user_id in part.forgotten:
             states.pop(user_id, None)
             slates.pop(user_id, None)
+            dead = [letter for letter in dead if not letter.is_of(user_id)]
             forgotten[user_id] = None
         states.update(part.states)
         slates.update(part.slates)
+        dead.extend(part.dead)
     return ShardWrite(
         parts[0].shard,
         states,
         parts[-1].marks,
         tuple(forgotten),
-        tuple([letter for part in parts for letter in part.dead]),
+        tuple(dead),
         parts[0].before,
         slates,
         tuple([erasure for part in parts for erasure in part.erased]),

@@ -11,6 +11,9 @@ key                                       type    holds
 ``rillrec:{NAME:sNN}:slates:USER``        string  one user's slates; TTL `slates_ttl_s`
 ``rillrec:{NAME:sNN}:marks``              string  the shard's absorbed positions, msgpack
 ``rillrec:{NAME:sNN}:dead``               stream  refused events: reason, original bytes, place
+``rillrec:{NAME:sNN}:erased``             zset    hash of a forgotten user, until when its events
+``rillrec:{NAME:sNN}:audit``              stream  who was forgotten, as a hash; why: which wish
+``rillrec:{NAME}:forget_key``             string  the key of these hashes
 ``rillrec:{NAME}:events``                 stream  the embedded event log, fed by ``Track``
 ``rillrec:{NAME}:log``                    stream  the model's log: one message per publish
 ``rillrec:{NAME}:base:VERSION``           string  a base snapshot of one version; the newest three
@@ -56,6 +59,7 @@ class Keys:
         self.bases = f"rillrec:{{{name}}}:bases"
         self.low = f"rillrec:{{{name}}}:low"
         self.held = f"rillrec:{{{name}}}:held"
+        self.forget_key = f"rillrec:{{{name}}}:forget_key"
         self.owner = f"rillrec:{{{name}}}:owner"
         self.serves = f"rillrec:{{{name}}}:serves"
         self.served = f"rillrec:{{{name}}}:served"
@@ -72,6 +76,12 @@ class Keys:
 
     def dead(self, shard: str) -> str:
         return f"rillrec:{{{self.name}:{shard}}}:dead"
+
+    def erased(self, shard: str) -> str:
+        return f"rillrec:{{{self.name}:{shard}}}:erased"
+
+    def audit(self, shard: str) -> str:
+        return f"rillrec:{{{self.name}:{shard}}}:audit"
 
     def base(self, version: int) -> str:
         return f"{self.base_prefix}{version}"

@@ -78,6 +78,14 @@ class StoreSettings(Section):
         description="Seconds after its last event until a user's state is dropped, which bounds "
         "Redis. Keep it above the time that a replay of the source may reach back.",
     )
+    forget_memory_s: int = Field(
+        default=400 * 86_400,
+        ge=86_400,
+        le=100 * 365 * 86_400,
+        description="Seconds for which it is remembered, by a keyed hash, that a user was "
+        "forgotten. Keep it above the time that a replay of the source may reach back: older "
+        "events of such a user would count again. 100 to 200 bytes of Redis a user.",
+    )
 
 
 class StreamSettings(Section):

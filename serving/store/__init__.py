@@ -2,7 +2,15 @@
 
 from serving.store.memory import MemoryStore
 from serving.store.protocol import Store
-from serving.store.records import DeadLetter, Erasure, ShardWrite
+from serving.store.records import Audited, DeadLetter, Erasure, ShardWrite
 from serving.store.redis import RedisStore
 
-__all__ = ["DeadLetter", "Erasure", "MemoryStore", "RedisStore", "ShardWrite", "Store"]
+__all__ = [
+    "Audited",
+    "DeadLetter",
+    "Erasure",
+    "MemoryStore",
+    "RedisStore",
+    "ShardWrite",
+    "Store",
+]

@@ -14,7 +14,7 @@ from schemas.slates_codec import decode_slates
 from schemas.user_codec import decode_user
 from schemas.user_state import UserState
 from serving.store.protocol import EVENTS_TOPIC
-from serving.store.records import DeadLetter
+from serving.store.records import Audited, DeadLetter, Erasure
 from serving.store.wire import Command
 
 _SEQUENCE_BITS = 20
@@ -123,13 +123,36 @@ def flattened(events: Sequence[tuple[str, bytes]]) -> list[str | bytes]:
 def dead_values(letter: DeadLetter) -> Command:
     """Return a dead letter as the values of a stream entry."""
     place = encode((letter.topic, letter.partition, letter.offset))
-    return (place, letter.event_type, letter.reason, letter.message, letter.payload)
+    return (
+        place, letter.event_type, letter.reason, letter.message, letter.payload, letter.user_id
+    )  # fmt: skip
 
 
 def dead_letter_of(fields: list[bytes]) -> DeadLetter:
     """Return the dead letter that a stream entry holds."""
-    place, event_type, reason, message, payload = fields[1::2]
+    place, event_type, reason, message, payload, *user_id = fields[1::2]
     topic, partition, offset = _PLACE.decode(place)
     return DeadLetter(
-        topic, partition, offset, event_type.decode(), reason.decode(), message.decode(), payload
+        topic,
+        partition,
+        offset,
+        event_type.decode(),
+        reason.decode(),
+        message.decode(),
+        payload,
+        user_id[0].decode() if user_id else "",
     )
+
+
+def erasure_values(erasure: Erasure) -> Command:
+    """Return an erasure as the values of a stream entry, readable to who looks at it by hand."""
+    return (
+        erasure.digest.hex(), erasure.until_ms, erasure.topic, erasure.partition, erasure.offset
+    )  # fmt: skip
+
+
+def audited_of(shard: str, stream_id: bytes, fields: list[bytes]) -> Audited:
+    """Return what a stream entry of the audit holds."""
+    digest, until_ms, topic, partition, offset = [value.decode() for value in fields[1::2]]
+    erasure = Erasure(bytes.fromhex(digest), int(until_ms), topic, int(partition), int(offset))
+    return Audited(shard, int(stream_id.partition(b"-")[0]), erasure)

@@ -7,19 +7,21 @@ import secrets
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from schemas.forgetting import KEY_BYTES
 from schemas.keys import shard_of
 from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, Position
 from schemas.slates import Slates
 from schemas.user_state import UserState
-from serving.store.protocol import DEAD_LETTERS_PER_SHARD, EVENTS_TOPIC, KEPT_BASES
-from serving.store.records import DeadLetter, ShardWrite
+from serving.store.protocol import DEAD_LETTERS_PER_SHARD, EVENTS_TOPIC, KEPT_BASES, Store
+from serving.store.records import Audited, DeadLetter, ShardWrite
 from serving.store.refusals import (
     advances_nothing,
     base_elsewhere,
     log_elsewhere,
+    other_key,
     shard_elsewhere,
 )
 
@@ -44,6 +46,9 @@ class MemoryStore:
         self._slates: dict[str, Slates] = {}
         self._marks: dict[str, Marks] = {}
         self._dead: dict[str, list[DeadLetter]] = {}
+        self._erased: dict[str, dict[bytes, int]] = {}
+        self._audit: list[Audited] = []
+        self._forget_key = b""
         self._log: list[Publish] = []
         self._bases: dict[int, Publish] = {}
         self._version = 0
@@ -90,8 +95,7 @@ class MemoryStore:
 
     def _take(self, write: ShardWrite) -> None:
         for user_id in write.forgotten:
-            self._users.pop(user_id, None)
-            self._slates.pop(user_id, None)
+            self._forget(write.shard, user_id)
         self._users.update(write.states)
         for user_id, slates in write.slates.items():
             if slates is None:
@@ -103,6 +107,47 @@ class MemoryStore:
             dead = self._dead.setdefault(write.shard, [])
             dead.extend(write.dead)
             del dead[:-DEAD_LETTERS_PER_SHARD]
+
+        for erasure in write.erased:
+            self._remember(Audited(write.shard, self._now_ms(), erasure))
+
+    def _forget(self, shard: str, user_id: str) -> None:
+        self._users.pop(user_id, None)
+        self._slates.pop(user_id, None)
+        if shard in self._dead:
+            kept = [letter for letter in self._dead[shard] if not letter.is_of(user_id)]
+            self._dead[shard] = kept
+
+    def _remember(self, audited: Audited) -> None:
+        erased, erasure = self._erased.setdefault(audited.shard, {}), audited.erasure
+        erased[erasure.digest] = max(erasure.until_ms, erased.get(erasure.digest, 0))
+        self._audit.append(audited)
+
+    def forget_key(self) -> bytes:
+        with self._changed:
+            self._forget_key = self._forget_key or secrets.token_bytes(KEY_BYTES)
+            return self._forget_key
+
+    def erased(self, shard: str) -> dict[bytes, int]:
+        with self._changed:
+            return dict(self._erased.get(shard, {}))
+
+    def erasures(self) -> Iterator[Audited]:
+        with self._changed:
+            yield from sorted(self._audit, key=lambda audited: audited.shard)
+
+    def adopt_erasures(self, other: Store) -> None:
+        adopted = list(other.erasures())
+        if not adopted:
+            return
+        key = other.forget_key()
+        with self._changed:
+            self._forget_key = self._forget_key or key
+            if self._forget_key != key:
+                raise other_key()
+            for audited in adopted:
+                if audited not in self._audit:
+                    self._remember(audited)
 
     def append(self, publish: Publish, *, held: Mapping[str, Marks] | None = None) -> None:
         version = publish.progress.version

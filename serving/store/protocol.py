@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, Position
 from schemas.slates import Slates
 from schemas.user_state import UserState
-from serving.store.records import DeadLetter, ShardWrite
+from serving.store.records import Audited, DeadLetter, ShardWrite
 
 KEPT_BASES = 3
 EVENTS_TOPIC = "events"
 DEAD_LETTERS_PER_SHARD = 10_000
+FORGET_MEMORY_S = 400 * 86_400
 
 
 class Store(Protocol):
@@ -51,6 +52,33 @@ class Store(Protocol):
             A shard does not stand where its write continues. Others may have been written.
         ValueError
             A write has a ``before``, and leaves the marks as they are.
+        """
+        ...
+
+    def forget_key(self) -> bytes:
+        """Return the key of the hashes that stand for forgotten users; made by who asks first."""
+        ...
+
+    def erased(self, shard: str) -> dict[bytes, int]:
+        """Return until when which users of a shard stay forgotten, by their hashes.
+
+        What is older than the store remembers, 400 days if not told otherwise, is left out.
+        """
+        ...
+
+    def erasures(self) -> Iterator[Audited]:
+        """Yield the audit, by shard and time: all that were carried out, for as long as above."""
+        ...
+
+    def adopt_erasures(self, other: Store) -> None:
+        """Keep out whom another model has forgotten too, and tell of it in this one's audit.
+
+        May be repeated, to take over what the other has forgotten since.
+
+        Raises
+        ------
+        StoreError
+            This model has forgotten users already, under a key of its own.
         """
         ...
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from schemas.decoding import user_of
 from schemas.positions import Marks
 from schemas.slates import Slates
 from schemas.user_state import UserState
 
 
 class DeadLetter(Struct, frozen=True):
-    """A refused event: where it stood, why it was refused, and its original bytes."""
+    """A refused event: where it stood, why it was refused, its original bytes, and whose it is.
+
+    ``user_id`` is ``""`` where nobody's is known.
+    """
 
     topic: str
     partition: int
@@ -19,6 +23,11 @@ class DeadLetter(Struct, frozen=True):
     reason: str
     message: str
     payload: bytes
+    user_id: str = ""
+
+    def is_of(self, user_id: str) -> bool:
+        """Return whether it is this user's, as it seems from its bytes if nothing else tells."""
+        return user_id == (self.user_id or user_of(self.payload))
 
 
 class Erasure(Struct, frozen=True):
@@ -41,6 +50,14 @@ class Erasure(Struct, frozen=True):
     offset: int
 
 
+class Audited(Struct, frozen=True):
+    """An erasure as the audit has it: of a user of this shard, carried out then."""
+
+    shard: str
+    when_ms: int
+    erasure: Erasure
+
+
 class ShardWrite(Struct, frozen=True):
     """All that one batch changed in one shard; a store writes it whole or not at all.
 
@@ -51,7 +68,8 @@ class ShardWrite(Struct, frozen=True):
     marks
         What the shard has absorbed once this is written: all of its marks, not only the new ones.
     forgotten
-        Users whose state and slates are deleted. A user that is in ``states`` too is deleted first.
+        Users whose state, slates and stored dead letters are deleted. One that is in ``states``
+        too is deleted first.
     before
         The marks that the store must hold for this to be written; ``None`` writes over any.
     slates

@@ -9,11 +9,13 @@ from schemas.positions import Position
 from schemas.settings import Settings
 from serving.store import scripts
 from serving.store.encoding import flattened, offset_of, position_of, stream_id_of
+from serving.store.protocol import FORGET_MEMORY_S
+from serving.store.redis_erasures import ErasuresInRedis
 from serving.store.redis_model import ModelInRedis
 from serving.store.redis_shards import ShardsInRedis
 
 
-class RedisStore(ShardsInRedis, ModelInRedis):
+class RedisStore(ShardsInRedis, ErasuresInRedis, ModelInRedis):
     """One model's state in Redis; ``schemas.keys`` draws the layout.
 
     Parameters
@@ -28,6 +30,9 @@ class RedisStore(ShardsInRedis, ModelInRedis):
     slates_ttl_s
         The same for slates. Longer than the time in which they are answered, and than a flow may
         stand still.
+    forget_memory_s
+        For how long it is remembered who was forgotten. Longer than a source may be replayed, which
+        would bring such a user's state back: 100 to 200 bytes a user.
     timeout_s
         After which a silent Redis counts as lost. Blocking reads wait half of it at most.
     """
@@ -39,6 +44,7 @@ class RedisStore(ShardsInRedis, ModelInRedis):
         name: str,
         user_ttl_s: int = 90 * 86_400,
         slates_ttl_s: int = 2 * 86_400,
+        forget_memory_s: int = FORGET_MEMORY_S,
         timeout_s: float = 5.0,
     ) -> None:
         super().__init__(
@@ -46,6 +52,7 @@ class RedisStore(ShardsInRedis, ModelInRedis):
             name=name,
             user_ttl_s=user_ttl_s,
             slates_ttl_s=slates_ttl_s,
+            forget_memory_s=forget_memory_s,
             timeout_s=timeout_s,
         )
 
@@ -61,6 +68,7 @@ class RedisStore(ShardsInRedis, ModelInRedis):
             name=name or settings.model.name,
             user_ttl_s=settings.store.user_ttl_s,
             slates_ttl_s=86_400 + window_s,
+            forget_memory_s=settings.store.forget_memory_s,
         )
 
     def append_events(self, events: Sequence[tuple[str, bytes]]) -> list[Position]:

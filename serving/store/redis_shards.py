@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from schemas.keys import shard_of, shards
 from schemas.positions import Marks
@@ -14,6 +14,7 @@ from serving.store import scripts
 from serving.store.encoding import (
     dead_letter_of,
     dead_values,
+    erasure_values,
     marks_bytes,
     marks_of,
     slates_of,
@@ -25,6 +26,8 @@ from serving.store.redis_part import RedisPart
 from serving.store.refusals import advances_nothing, shard_elsewhere
 from serving.store.wire import Command
 
+_LETTERS_AT_ONCE = 1_000
+
 
 class ShardsInRedis(RedisPart):
     """The part of the store that holds the users; ``Store`` documents its methods.
@@ -35,9 +38,17 @@ class ShardsInRedis(RedisPart):
     """
 
     def __init__(
-        self, url: str, *, name: str, timeout_s: float, user_ttl_s: int, slates_ttl_s: int
+        self,
+        url: str,
+        *,
+        name: str,
+        timeout_s: float,
+        user_ttl_s: int,
+        slates_ttl_s: int,
+        forget_memory_s: int,
     ) -> None:
         super().__init__(url, name=name, timeout_s=timeout_s)
+        self._forget_memory_s = forget_memory_s
         if user_ttl_s <= 0:
             raise ValueError(f"user_ttl_s is {user_ttl_s}, it must be positive")
         if slates_ttl_s <= 0:
@@ -69,7 +80,8 @@ class ShardsInRedis(RedisPart):
         return [marks_of(raw) for raw in self._wire.call("MGET", *map(self.keys.marks, shards))]
 
     def write_shards(self, writes: Sequence[ShardWrite]) -> None:
-        answers = self._wire.evaluate(scripts.WRITE_SHARD, [self._call(write) for write in writes])
+        calls = [self._call(write) for write in writes]
+        answers = self._wire.evaluate(scripts.WRITE_SHARD, calls)
         for write, answer in zip(writes, answers, strict=True):
             if answer != b"OK":
                 raise shard_elsewhere(write.shard, marks_of(answer), write.before or {})
@@ -85,18 +97,35 @@ class ShardsInRedis(RedisPart):
         touched = [
             keys.marks(write.shard),
             keys.dead(write.shard),
+            keys.erased(write.shard),
+            keys.audit(write.shard),
             *map(keys.user, states),
             *map(keys.slates, slates),
             *[keys.user(user_id) for user_id in write.forgotten if user_id not in states],
             *map(keys.slates, no_slates),
         ]
         dead = [value for letter in write.dead for value in dead_values(letter)]
+        gone = [*self._letters_of(write.forgotten, write.shard)] if write.forgotten else []
+        erased: list[str | bytes | int] = []
+        for erasure in write.erased:
+            erased += (erasure.digest, *erasure_values(erasure))
         return (
             len(touched), *touched,
             before, marks, self._user_ttl_s, self._slates_ttl_s, DEAD_LETTERS_PER_SHARD,
-            len(states), len(slates), len(write.dead), *dead,
+            len(states), len(slates), len(write.dead), len(gone), len(write.erased),
+            self._forget_memory_s, *gone, *dead, *erased,
             *map(encode_user, states.values()), *map(encode_slates, slates.values()),
         )  # fmt: skip
+
+    def _letters_of(self, user_ids: Sequence[str], shard: str) -> Iterator[bytes]:
+        """Yield the ids of users' dead letters. Nobody adds to them: a shard has one writer."""
+        dead, after = self.keys.dead(shard), "-"
+        while entries := self._wire.call("XRANGE", dead, after, "+", "COUNT", _LETTERS_AT_ONCE):
+            for letter_id, fields in entries:
+                letter = dead_letter_of(fields)
+                if any(letter.is_of(user_id) for user_id in user_ids):
+                    yield letter_id
+            after = f"({entries[-1][0].decode()}"
 
     def dead_letters(self, *, limit: int = 1000) -> list[DeadLetter]:
         replies = self._wire.pipeline(

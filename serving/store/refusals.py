@@ -41,6 +41,14 @@ def advances_nothing(shard: str, marks: Marks) -> ValueError:
     return ValueError(f"the write to shard {shard} does not advance its marks, {marks}")
 
 
+def other_key() -> StoreError:
+    """Return the error of hashes that are of no use here."""
+    return StoreError(
+        "this model has forgotten users already, under a key of its own: take over the erasures of "
+        "another into a new model"
+    )
+
+
 def _log_lost(expected: int, newest: int) -> StoreRolledBack:
     return StoreRolledBack(
         f"the model's log ends at version {newest} and not at {expected}: the store lost writes. "

@@ -23,11 +23,32 @@ if ARGV[1] ~= '' then
   if stored == ARGV[2] then return 'OK' end
   if stored ~= ARGV[1] then return stored end
 end
-local key, arg = 3, 9
+local key, arg = 5, 12
+if ARGV[9] ~= '0' then
+  local gone, letters = {}, redis.call('XRANGE', KEYS[2], '-', '+')
+  for _ = 1, tonumber(ARGV[9]) do
+    gone[ARGV[arg]], arg = true, arg + 1
+  end
+  redis.call('DEL', KEYS[2])
+  for _, letter in ipairs(letters) do
+    if not gone[letter[1]] then redis.call('XADD', KEYS[2], letter[1], unpack(letter[2])) end
+  end
+end
 for _ = 1, tonumber(ARGV[8]) do
   redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', 'at', ARGV[arg], 't', ARGV[arg + 1],
-    'r', ARGV[arg + 2], 'm', ARGV[arg + 3], 'd', ARGV[arg + 4])
-  arg = arg + 5
+    'r', ARGV[arg + 2], 'm', ARGV[arg + 3], 'd', ARGV[arg + 4], 'u', ARGV[arg + 5])
+  arg = arg + 6
+end
+if ARGV[10] ~= '0' then
+  local oldest = string.format('%.0f', 1000 * (redis.call('TIME')[1] - ARGV[11]))
+  for _ = 1, tonumber(ARGV[10]) do
+    redis.call('ZADD', KEYS[3], 'GT', ARGV[arg + 2], ARGV[arg])
+    redis.call('XADD', KEYS[4], 'MINID', '~', oldest, '*', 'who', ARGV[arg + 1],
+      'until_ms', ARGV[arg + 2], 'topic', ARGV[arg + 3], 'partition', ARGV[arg + 4],
+      'offset', ARGV[arg + 5])
+    arg = arg + 6
+  end
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', '(' .. oldest)
 end
 for n = 6, 7 do
   for _ = 1, tonumber(ARGV[n]) do
@@ -41,11 +62,16 @@ return 'OK'
 """)
 """One shard.
 
-Keys: its marks and dead letters; the states and slates to be set; those to be deleted, of none of
-these. Arguments: the marks expected (``""``: any) and the new ones; seconds to live of states and
-of slates; how many dead letters are kept; how many states, slates and dead letters follow; for each
-dead letter its place, type, reason, message and payload; the states, the slates. ``\\128`` is an
-empty map: the marks of a shard that has none.
+Keys: its marks, dead letters, erased, audit; the states and slates to be set; those to be deleted,
+of none of these. Arguments: the marks expected (``""``: any) and the new ones; seconds to live of
+states and of slates; how many dead letters are kept; how many states, slates, dead letters, ids of
+dead letters that go, and erasures follow; for how many seconds erasures are remembered; the ids
+that go; for each dead letter its place, type, reason, message, payload and user; for each erasure
+its digest, and the values of the audit; the states, the slates. ``\\128`` is an empty map: the
+marks of a shard that has none.
+
+Dead letters that go are left out of a stream that is written anew: what is deleted from one stays
+in its memory, and in the files of Redis.
 """
 
 APPEND = Script("""

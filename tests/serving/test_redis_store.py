@@ -8,11 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from schemas.errors import StoreError, StoreUnavailable
 from schemas.keys import shard_of
-from serving.store import DeadLetter, RedisStore, ShardWrite
+from serving.store import DeadLetter, Erasure, RedisStore, ShardWrite
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
 from tests.serving.states import base, busy_user, publish, slates, user
@@ -62,6 +63,60 @@ def test_dead_letters_of_a_shard_are_bounded(redis_store: RedisStore, wire: Wire
     dead = tuple(DeadLetter("t", 0, n, "item", "field", "bad", b"{}") for n in range(10_500))
     redis_store.write_shards([ShardWrite("s00", {}, {}, dead=dead)])
     assert 10_000 <= wire.call("XLEN", redis_store.keys.dead("s00")) <= 10_200
+
+
+def test_erasures_are_remembered_for_so_long(redis_url: str, wire: Wire) -> None:
+    store = RedisStore(redis_url, name="test", forget_memory_s=3_600)
+    now_ms = time.time_ns() // 1_000_000
+    old, new = [
+        Erasure(name.encode(), now_ms - age_ms, "forget", 0, 1)
+        for name, age_ms in (("old", 3_700_000), ("new", 3_500_000))
+    ]
+    store.write_shards([ShardWrite("s00", {}, {}, erased=(old,))])
+    assert store.erased("s00") == {}
+    store.write_shards([ShardWrite("s00", {}, {}, erased=(new,))])
+    assert store.erased("s00") == {b"new": new.until_ms}
+    assert wire.call("ZCARD", store.keys.erased("s00")) == 1
+    wire.call("DEL", store.keys.audit("s00"))
+    wire.call("XADD", store.keys.audit("s00"), f"{now_ms - 3_700_000}-0", "who", "ab")
+    assert list(store.erasures()) == []
+    store.close()
+
+
+def test_key_of_the_hashes_is_shared_by_all_processes(redis_url: str) -> None:
+    stores = [RedisStore(redis_url, name="test") for _ in range(3)]
+    assert len({store.forget_key() for store in stores}) == 1
+    for store in stores:
+        store.close()
+
+
+def test_audit_of_many_is_read_whole(redis_store: RedisStore) -> None:
+    erased = tuple(Erasure(b"%016d" % n, 2**41, "forget", 0, n) for n in range(2_500))
+    redis_store.write_shards([ShardWrite("s63", {}, {}, erased=erased)])
+    assert [one.erasure for one in redis_store.erasures()] == list(erased)
+
+
+def test_dead_letters_of_before_users_were_noted_are_read(
+    redis_store: RedisStore, wire: Wire
+) -> None:
+    place = msgspec.msgpack.encode(("t", 0, 4))
+    old = ("at", place, "t", "item", "r", "field", "m", "bad", "d", b'{"user_id": "ann"}')
+    wire.call("XADD", redis_store.keys.dead("s00"), "*", *old)
+    [letter] = redis_store.dead_letters()
+    assert letter == DeadLetter("t", 0, 4, "item", "field", "bad", b'{"user_id": "ann"}')
+    redis_store.write_shards([ShardWrite("s00", {}, {}, ("ann",))])
+    assert redis_store.dead_letters() == []
+
+
+def test_forgetting_finds_dead_letters_among_many(redis_store: RedisStore, wire: Wire) -> None:
+    dead = tuple(
+        DeadLetter("t", 0, n, "item", "field", "bad", b"{}", f"u{n % 700}") for n in range(2_500)
+    )
+    redis_store.write_shards([ShardWrite("s00", {}, {}, dead=dead)])
+    redis_store.write_shards([ShardWrite("s00", {}, {}, ("u3", "u699"))])
+    kept = redis_store.dead_letters(limit=10_000)
+    assert kept == [one for one in dead if one.user_id not in ("u3", "u699")]
+    assert b"u699" not in wire.call("DUMP", redis_store.keys.dead("s00"))
 
 
 def test_lost_connection_is_found_again(own_redis: EmbeddedRedis) -> None:

@@ -6,12 +6,16 @@ import threading
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from schemas.errors import StoreError, StoreRolledBack
+from schemas.forgetting import digest_of
 from schemas.keys import shard_of, shards
-from serving.store import DeadLetter, MemoryStore, RedisStore, ShardWrite, Store
+from serving.store import DeadLetter, Erasure, MemoryStore, RedisStore, ShardWrite, Store
 from tests.serving.states import base, publish, slates, user
+
+NOW_MS = time.time_ns() // 1_000_000
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
@@ -157,6 +161,87 @@ def test_dead_letters_keep_their_bytes_and_come_in_order(store: Store) -> None:
     )
     assert store.dead_letters() == [letter(1, "a"), odd, letter(3), letter(5)]
     assert store.dead_letters(limit=1) == [letter(5)]
+
+
+def erasure(name: str, until_ms: int, store: Store, offset: int = 7) -> Erasure:
+    return Erasure(digest_of(name, store.forget_key()), until_ms, "forget", 3, offset)
+
+
+def test_dead_letters_of_a_forgotten_user_are_gone_and_newer_ones_stay(store: Store) -> None:
+    ann = [
+        letter(1, payload=b'{"user_id": "ann", "item_id": 5}'),
+        msgspec.structs.replace(letter(2, payload=b"a line of CSV, of ann"), user_id="ann"),
+    ]
+    bob = [letter(3, payload=b'{"user_id": "bob"}'), letter(4, payload=b"not of ann")]
+    store.write_shards([ShardWrite("s00", {}, {}, dead=(*ann, *bob))])
+    assert store.dead_letters() == [*ann, *bob]
+    newer = msgspec.structs.replace(ann[0], offset=9)
+    store.write_shards([ShardWrite("s00", {}, {}, ("ann", "eve"), dead=(newer,))])
+    assert store.dead_letters() == [*bob, newer]
+    store.write_shards([ShardWrite("s00", {}, {}, ("bob",))])
+    assert store.dead_letters() == [bob[1], newer]
+
+
+def test_who_was_forgotten_is_remembered_by_shard_and_until_the_latest_time(store: Store) -> None:
+    assert store.erased("s00") == {}
+    ann, bob = erasure("ann", NOW_MS, store), erasure("bob", NOW_MS, store)
+    store.write_shards([ShardWrite("s00", {}, {}, erased=(ann, bob))])
+    earlier = erasure("ann", NOW_MS - 5, store)
+    later = erasure("bob", NOW_MS + 5, store)
+    store.write_shards([ShardWrite("s00", {}, {}, erased=(earlier, later))])
+    assert store.erased("s00") == {ann.digest: NOW_MS, bob.digest: NOW_MS + 5}
+    assert store.erased("s01") == {}
+
+
+def test_audit_tells_of_every_erasure_and_when(store: Store) -> None:
+    before_ms = time.time_ns() // 1_000_000
+    written = [erasure("ann", NOW_MS, store, 1), erasure("ann", NOW_MS, store, 2)]
+    other = erasure("bob", NOW_MS, store, 3)
+    store.write_shards([ShardWrite("s07", {}, {}, erased=(other,))])
+    for one in written:
+        store.write_shards([ShardWrite("s00", {}, {}, erased=(one,))])
+    told = list(store.erasures())
+    assert [(one.shard, one.erasure) for one in told] == [
+        ("s00", written[0]), ("s00", written[1]), ("s07", other)
+    ]  # fmt: skip
+    assert all(before_ms <= one.when_ms <= before_ms + 60_000 for one in told)
+
+
+def test_erasure_whose_reply_was_lost_is_told_once(store: Store) -> None:
+    write = ShardWrite("s00", {}, {"t": {0: 1}}, before={}, erased=(erasure("a", NOW_MS, store),))
+    for _ in range(2):
+        store.write_shards([write])
+    assert len(list(store.erasures())) == 1
+
+
+def test_key_of_the_hashes_is_made_once(store: Store) -> None:
+    assert len(store.forget_key()) == 32
+    assert store.forget_key() == store.forget_key()
+
+
+def test_erasures_of_another_model_are_adopted_with_their_key(store: Store) -> None:
+    other = MemoryStore(now_ms=lambda: NOW_MS)
+    store.adopt_erasures(other)
+    other.write_shards(
+        [ShardWrite(s, {}, {}, erased=(erasure(s, NOW_MS, other),)) for s in ("s00", "s09")]
+    )
+    for _ in range(2):
+        store.adopt_erasures(other)
+    assert store.forget_key() == other.forget_key()
+    assert list(store.erasures()) == list(other.erasures())
+    assert store.erased("s09") == other.erased("s09") != {}
+    other.write_shards([ShardWrite("s09", {}, {}, erased=(erasure("new", NOW_MS + 9, other),))])
+    store.adopt_erasures(other)
+    assert store.erased("s09") == other.erased("s09")
+
+
+def test_erasures_under_another_key_are_not_adopted(store: Store) -> None:
+    other = MemoryStore()
+    store.write_shards([ShardWrite("s00", {}, {}, erased=(erasure("a", NOW_MS, store),))])
+    other.write_shards([ShardWrite("s00", {}, {}, erased=(erasure("b", NOW_MS, other),))])
+    with pytest.raises(StoreError, match=r"under a key of its own: .* into a new model"):
+        store.adopt_erasures(other)
+    assert len(store.erased("s00")) == 1
 
 
 def test_log_is_read_after_a_version(store: Store) -> None:
