@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from bytewax.operators import StatefulBatchLogic
 
 from flows.batches import Piece, Receipt, Settled
 from flows.forgotten import ledger_id
+from flows.joining import Joining
 from flows.patience import patiently
 from flows.settling import Settling
+from flows.shard_slates import ShardSlates
 from flows.tally import Tally
 from flows.user_cache import UserCache
-from schemas.events import Forget, Interaction
+from schemas.events import Forget, Impression, Interaction
 from schemas.keys import SHARDS
 from schemas.positions import Marks, advance, mark_of
 from schemas.user_state import StreamRules
 from serving.store import Store
 
 CACHED_USERS = 200_000
+SLATES_SHARE = 5
+"""Of so many cached users one has slates in memory, which are larger than states."""
+
+
+class _Shard(NamedTuple):
+    marks: Marks
+    ledger: str
+    slates: ShardSlates
 
 
 class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
@@ -39,18 +50,21 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
         cached_users: int = CACHED_USERS,
     ) -> None:
         self._store, self._rules, self._tally = store, rules, tally
-        self._marks: Marks | None = None
-        self._ledger = ""
+        self._bound = max(1, cached_users // SHARDS)
+        self._shard: _Shard | None = None
         self._users_met: Counter[str] = Counter()
-        self._cache = UserCache(
-            store.read_users, bound=max(1, cached_users // SHARDS), count=self._met
-        )
+        self._cache = UserCache(store.read_users, bound=self._bound, count=self._met)
 
     def on_batch(self, values: list[Piece]) -> tuple[list[Settled], bool]:
         with self._tally.timed("sessionise"):
-            marks = self._marks_of(values[0].shard)
-            self._cache.load(self._needed(values, marks))
-            settled = [self._settled(piece, marks) for piece in values]
+            shard = self._opened(values[0].shard)
+            needed = _needed(values, shard)
+            self._cache.load(needed)
+            if shard.slates.expected:
+                shard.slates.load(needed)
+            settled = [self._settled(piece, shard) for piece in values]
+            if any(one.lesson.feedback for one in settled):
+                shard.slates.gave()
         self._tally.settled(verdicts={}, reasons={}, users=self._users_met)
         self._users_met.clear()
         return settled, StatefulBatchLogic.RETAIN
@@ -61,28 +75,19 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
     def _met(self, where: str, users: int) -> None:
         self._users_met[where] += users
 
-    def _marks_of(self, shard: str) -> Marks:
-        if self._marks is None:
-            self._marks = patiently(lambda _again: self._store.read_marks([shard]))[0]
-            self._ledger = ledger_id(shard)
-        return self._marks
+    def _opened(self, name: str) -> _Shard:
+        if self._shard is None:
+            [marks] = patiently(lambda _again: self._store.read_marks([name]))
+            slates = ShardSlates(self._store, name, bound=max(1, self._bound // SLATES_SHARE))
+            self._shard = _Shard(marks, ledger_id(name), slates)
+        return self._shard
 
-    def _needed(self, pieces: list[Piece], marks: Marks) -> set[str]:
-        """Return whose states these pieces ask for."""
-        users = set()
-        for piece in pieces:
-            happenings = piece.happenings
-            if happenings and happenings[0][0] < mark_of(marks, piece.topic, piece.partition):
-                users.add(self._ledger)
-            for _, event, _ in happenings:
-                if isinstance(event, Interaction):
-                    users.add(event.user_id)
-                elif isinstance(event, Forget):
-                    users |= {event.user_id, self._ledger}
-        return users
-
-    def _settled(self, piece: Piece, marks: Marks) -> Settled:
-        settling = Settling(piece, marks, self._cache, self._rules, ledger=self._ledger)
+    def _settled(self, piece: Piece, shard: _Shard) -> Settled:
+        marks = shard.marks
+        joining = Joining(piece, shard.slates, self._rules) if shard.slates.expected else None
+        settling = Settling(
+            piece, marks, self._cache, self._rules, joining=joining, ledger=shard.ledger
+        )
         for happening in piece.happenings:
             settling.take(happening)
         write = None
@@ -95,9 +100,34 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
         receipt = Receipt()
         if write is not None:
             self._cache.handed_on(receipt, len(write.states) + len(write.forgotten))
+            if joining is not None:
+                shard.slates.handed_on(receipt, len(write.slates) + len(write.forgotten))
         reasons = Counter(letter.reason for letter in settling.dead)
-        self._tally.settled(verdicts=settling.verdicts, reasons=reasons, users={})
+        outcomes = joining.outcomes if joining is not None else {}
+        self._tally.settled(
+            verdicts=settling.verdicts, reasons=reasons, users={}, feedback=outcomes
+        )
         return Settled(settling.lesson(), write, receipt)
+
+
+def _needed(pieces: list[Piece], shard: _Shard) -> set[str]:
+    """Return whose states these pieces ask for."""
+    users = set()
+    for piece in pieces:
+        happenings = piece.happenings
+        if happenings and happenings[0][0] < mark_of(shard.marks, piece.topic, piece.partition):
+            users.add(shard.ledger)
+        for _, event, _ in happenings:
+            if isinstance(event, Interaction):
+                users.add(event.user_id)
+                if event.request_id is not None:
+                    shard.slates.expected = True
+            elif isinstance(event, Impression):
+                users.add(event.user_id)
+                shard.slates.expected = True
+            elif isinstance(event, Forget):
+                users |= {event.user_id, shard.ledger}
+    return users
 
 
 def _copy(marks: Marks) -> Marks:

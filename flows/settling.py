@@ -6,6 +6,7 @@ from collections import Counter
 
 from flows.batches import Happening, Lesson, Piece, Refused
 from flows.forgotten import was_refused, with_forgotten
+from flows.joining import Joining
 from flows.user_cache import UserCache
 from online_models.sessions import Absorbed, absorb
 from schemas.events import EVENT_TYPES, Forget, Impression, Interaction, ItemUpdate
@@ -22,6 +23,8 @@ class Settling:
     ----------
     marks
         What the shard had absorbed before the piece: events below are contained.
+    joining
+        The feedback in the piece; ``None`` where nobody of the shard has slates, nor gets any.
     ledger
         The name under which the shard keeps its ledger of the forgotten.
 
@@ -38,9 +41,11 @@ class Settling:
         cache: UserCache[UserState],
         rules: StreamRules,
         *,
+        joining: Joining | None,
         ledger: str,
     ) -> None:
         self._piece, self._cache, self._rules, self._ledger = piece, cache, rules, ledger
+        self._joining = joining
         self._contained_below = mark_of(marks, piece.topic, piece.partition)
         self._states: dict[str, UserState] = {}
         self._forgotten: dict[str, None] = {}
@@ -62,7 +67,7 @@ class Settling:
             self._updates.append((offset, event))
             self.verdicts["item", "accepted"] += 1
         elif isinstance(event, Impression):
-            self.verdicts["impression", "accepted"] += 1
+            self._impression(offset, event)
         else:
             self._forget(offset, event)
 
@@ -80,6 +85,8 @@ class Settling:
         )
         if contained:
             self._replayed(offset, absorbed)
+            if self._joining is not None:
+                self._joining.again(offset, user_id)
             return
         self.verdicts["interaction", absorbed.verdict] += 1
         if absorbed.example is not None:
@@ -87,10 +94,21 @@ class Settling:
         assert absorbed.state is not None
         self._cache.put(user_id, absorbed.state)
         self._states[user_id] = absorbed.state
+        if self._joining is not None and absorbed.verdict == "accepted":
+            self._joining.answer(offset, event, absorbed.state.newest_ms)
         if absorbed.verdict == "late":
             self._bury(
                 offset, "interaction", "late", self._how_late(event, absorbed.state), payload
             )
+
+    def _impression(self, offset: int, event: Impression) -> None:
+        self.verdicts["impression", "accepted"] += 1
+        assert self._joining is not None
+        if offset < self._contained_below:
+            self._joining.again(offset, event.user_id)
+            return
+        state = self._cache.get(event.user_id)
+        self._joining.show(offset, event, state.newest_ms if state else 0)
 
     def _how_late(self, event: Interaction, state: UserState) -> str:
         return (
@@ -119,6 +137,8 @@ class Settling:
             self._cache.put(self._ledger, grown)
             self._states[self._ledger] = grown
         self._cache.put(user_id, None)
+        if self._joining is not None:
+            self._joining.forget(user_id)
         self._states.pop(user_id, None)
         self._forgotten[user_id] = None
 
@@ -136,7 +156,13 @@ class Settling:
     def write(self, before: Marks, marks: Marks) -> ShardWrite:
         """Return what is to be stored, by which the shard goes from ``before`` to ``marks``."""
         return ShardWrite(
-            self._piece.shard, self._states, marks, tuple(self._forgotten), tuple(self.dead), before
+            self._piece.shard,
+            self._states,
+            marks,
+            tuple(self._forgotten),
+            tuple(self.dead),
+            before,
+            self._joining.written() if self._joining is not None else {},
         )
 
     def lesson(self) -> Lesson:
@@ -150,6 +176,7 @@ class Settling:
             piece.end,
             self._examples,
             self._updates,
+            self._joining.feedback if self._joining is not None else [],
             shard=piece.shard,
             held=piece.happenings[-1][0] + 1 if piece.happenings else 0,
             newest_ms=piece.newest_ms,

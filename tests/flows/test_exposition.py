@@ -10,6 +10,7 @@ from flows.sources.log import LogSource
 from flows.tally import Tally
 from schemas.metrics import METRICS, Metric
 from serving.store import MemoryStore
+from tests.flows.shown import with_slates
 from tests.flows.streams import run, troubled
 
 FLOW: dict[str, Metric] = {m.name: m for m in METRICS if m.name.startswith("rillrec_flow_")}
@@ -24,7 +25,7 @@ def samples(tally: Tally) -> list[tuple[str, str, dict[str, str], float]]:
 
 def test_a_run_shows_every_metric_of_the_flow_as_the_table_declares_it() -> None:
     store = MemoryStore()
-    store.append_events([*troubled(200), ("mystery", b"{}")])
+    store.append_events([*with_slates(troubled(200)), ("mystery", b"{}")])
     _, tally = run(LogSource(store, follow=False), store)
     tally.rebuilt("outdated")
     tally.lags_behind("events", 0, 3)
