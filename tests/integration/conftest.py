@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,10 @@ Start = Callable[..., Rillrec]
 def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Rillrec] = []
 
-    def start(*arguments: str) -> Rillrec:
+    def start(*arguments: str, environ: Mapping[str, str] | None = None) -> Rillrec:
         directory = tmp_path / f"run-{len(started)}"
         directory.mkdir()
-        started.append(Rillrec(directory, *arguments))
+        started.append(Rillrec(directory, *arguments, environ=environ))
         return started[-1]
 
     yield start

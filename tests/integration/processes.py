@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 TIMEOUT_S = 60.0
@@ -16,14 +16,16 @@ TIMEOUT_S = 60.0
 class Rillrec:
     """A command that runs, what it has printed so far, and whom it has started."""
 
-    def __init__(self, directory: Path, *arguments: str) -> None:
-        environ = {k: v for k, v in os.environ.items() if not k.startswith("RILLREC_")}
+    def __init__(
+        self, directory: Path, *arguments: str, environ: Mapping[str, str] | None = None
+    ) -> None:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("RILLREC_")}
         self.output = directory / "output.txt"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "rillrec", *arguments],
                 cwd=directory,
-                env=environ | {"HOME": str(directory), "PYTHONUNBUFFERED": "1"},
+                env={**kept, **(environ or {})} | {"HOME": str(directory), "PYTHONUNBUFFERED": "1"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -65,8 +67,8 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + TIMEOUT_S
+def wait_until(what: Callable[[], object], *, timeout_s: float = TIMEOUT_S) -> None:
+    deadline = time.monotonic() + timeout_s
     while not what():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
