@@ -16,6 +16,8 @@ from flows.failures import Failures
 from flows.incidents import Incidents
 from flows.learn import learner_of
 from flows.lease import Lease, this_process
+from flows.noticed import noticed
+from flows.outlets import Outlets, outlets_of
 from flows.patience import patiently
 from flows.recommend import build_flow, wall_ms
 from flows.served import Served
@@ -45,7 +47,7 @@ def wired(
     source: EventSource | None = None,
     lease: Lease | None = None,
     watch: Callable[[], None] = lambda: None,
-    incidents: Incidents | None = None,
+    outlets: Outlets | None = None,
     timely: bool = True,
 ) -> Wired:
     """Return the flow that the settings describe, into a store of the model that it learns.
@@ -58,13 +60,14 @@ def wired(
         Of that model, in the one process of the flow that holds it.
     watch
         Called while reading; raises ``FlowOutdated`` where the flow is to be built anew.
-    incidents
-        Told what people have to know, with the tally that is counted in.
+    outlets
+        Where incidents and dead letters go, with the tally that is counted in.
     timely
         Learn what came within ``flow.micro_batch_wait_ms``, and less of it while far behind;
         otherwise as thoroughly as there is time for.
     """
-    incidents, failures = incidents or Incidents(Tally()), Failures()
+    incidents, letters = outlets or Outlets(Incidents(Tally()))
+    store, failures = noticed(store, incidents), Failures()
     if source is None:
         source = source_of(settings, store, incidents=incidents)
     flow = build_flow(
@@ -81,6 +84,7 @@ def wired(
         tally=incidents.tally,
         lease=lease,
         watch=watch,
+        dead_letters=letters,
         micro_batch_wait_ms=settings.flow.micro_batch_wait_ms if timely else None,
         failures=failures,
     )
@@ -100,6 +104,18 @@ def source_of(
     return KafkaSource(
         kafka, group=group, batch_size=batch_size, follow=follow, incidents=incidents
     )
+
+
+def going_on(settings: Settings, store: Store) -> Settings:
+    """Return settings by which a model that stands somewhere is gone on with from there.
+
+    ``kafka.start`` is for new models: to begin at the latest after every crash would leave out what
+    came meanwhile.
+    """
+    if not patiently(lambda _again: store.low_marks()):
+        return settings
+    kafka = settings.kafka.model_copy(update={"start": "resume"})
+    return settings.model_copy(update={"kafka": kafka})
 
 
 def lease_of(store: Store) -> Lease:
@@ -126,9 +142,11 @@ def flow_of(settings: Settings) -> Dataflow:
     lease = lease_of(store) if leads(sys.argv, os.environ) else None
     if lease is not None:
         lease.hold()
-    incidents = Incidents(Tally())
-    watch = Served(serves, name=name, model=model, now_ms=wall_ms, incidents=incidents)
-    return wired(settings, store, lease=lease, watch=watch, incidents=incidents).flow
+    outlets = outlets_of(settings.kafka)
+    told = outlets.__enter__()
+    atexit.register(outlets.__exit__, None, None, None)
+    watch = Served(serves, name=name, model=model, now_ms=wall_ms, incidents=told.incidents)
+    return wired(going_on(settings, store), store, lease=lease, watch=watch, outlets=told).flow
 
 
 def _redis_of(settings: Settings) -> str:

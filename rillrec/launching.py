@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import chain, repeat
 
 from rillrec.exits import OK, REBUILD, SETTINGS, USAGE
 from rillrec.ports import choose_port, quiet_ports
@@ -41,6 +42,8 @@ class Launcher:
         counted from ``flow.metrics_port``.
     arguments
         Of ``rillrec``, for every child.
+    at_first
+        More of them, for children that are no successors of others.
     processes
         How many.
     tell
@@ -54,12 +57,14 @@ class Launcher:
         settings: Settings,
         arguments: Sequence[str],
         *,
+        at_first: Sequence[str] = (),
         processes: int,
         redis_url: str,
         tell: Tell,
         tell_line: Tell,
     ) -> None:
         self._settings, self._arguments, self._count = settings, list(arguments), processes
+        self._at_first = list(at_first)
         self._redis_url, self._tell, self._tell_line = redis_url, tell, tell_line
         self._metrics_ports = [self._metrics_port(number) for number in range(processes)]
         self._children: list[Child] = []
@@ -75,8 +80,8 @@ class Launcher:
         """
         with ExitStack() as stack:
             stack.callback(self._end_in_order)
-            while True:
-                self._start()
+            for more in chain([self._at_first], repeat(list[str]())):
+                self._start(more)
                 started_s = time.monotonic()
                 while all(child.exit_code is None for child in self._children):
                     check()
@@ -85,14 +90,14 @@ class Launcher:
                     self._wait_s = FIRST_WAIT_S
                 self._wait(self._explain(), check)
 
-    def _start(self) -> None:
+    def _start(self, more: list[str]) -> None:
         ports = quiet_ports(self._count)
         addresses = ";".join(f"127.0.0.1:{port}" for port in ports)
-        self._children = [self._child(number, addresses) for number in range(self._count)]
+        self._children = [self._child(number, addresses, more) for number in range(self._count)]
         for child in self._children:
             child.start()
 
-    def _child(self, number: int, addresses: str) -> Child:
+    def _child(self, number: int, addresses: str, more: list[str]) -> Child:
         argv = [sys.executable, "-m", "rillrec", *self._arguments]
         place = ["--process-id", str(number), "--addresses", addresses]
         environ = child_environ(
@@ -102,7 +107,7 @@ class Launcher:
         )
         return Child(
             f"flow process {number}",
-            argv + place,
+            argv + place + more,
             environ=environ,
             tell_line=lambda line: self._tell_line(f"{number} | {line}"),
         )

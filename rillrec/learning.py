@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from flows.cluster import ALONE, Cluster
-from flows.incidents import Incidents
 from flows.learn import check_reading
+from flows.outlets import Outlets, outlets_of
 from flows.patience import patiently
 from flows.recommend import wall_ms
 from flows.served import Served
 from flows.tally import Tally
-from flows.wiring import lease_of, wired
+from flows.wiring import going_on, lease_of, wired
 from rillrec.engine import run_flow
 from rillrec.flow_metrics import flow_metrics_served
 from rillrec.ports import choose_port
 from rillrec.rebuilding import rebuilt
 from rillrec.stores import alias_at, store_at
+from schemas.errors import FlowOutdated, PeerLost, RillrecError, StoreRolledBack
 from schemas.model_log import Configure
 from schemas.settings import Settings
 from serving.store import RedisStore
@@ -27,7 +28,7 @@ from serving.store.alias import Alias
 _log = logging.getLogger(__name__)
 
 
-def learn(settings: Settings, url: str, *, cluster: Cluster = ALONE) -> int:
+def learn(settings: Settings, url: str, *, cluster: Cluster = ALONE, said: bool = False) -> int:
     """Learn the model that the settings' name stands for, until a signal ends it.
 
     Returns the exit code. Where the store lost writes, where partitions come, or where the name
@@ -39,6 +40,9 @@ def learn(settings: Settings, url: str, *, cluster: Cluster = ALONE) -> int:
         The Redis that holds the model.
     cluster
         Which process of the flow this is.
+    said
+        Whether ``kafka.start`` was said for this run (``--from``): then it counts also for a model
+        that stands somewhere already, and once.
 
     Raises
     ------
@@ -46,40 +50,72 @@ def learn(settings: Settings, url: str, *, cluster: Cluster = ALONE) -> int:
         The model has read its stream in another way.
     StoreError
         Another flow learns this model.
+    BrokerError, SourceError
+        Kafka refuses, or does not hold what is next.
     StoreRolledBack, FlowOutdated, PeerLost
         All processes of the cluster must be started again, together.
     """
-    incidents = Incidents(Tally())
-    with metrics_of(settings, incidents.tally), alias_at(url, settings) as alias:
-        return rebuilt(
-            lambda: _learn_once(settings, url, alias, cluster, incidents),
-            cluster=cluster,
-            incidents=incidents,
-        )
+    with ExitStack() as stack:
+        outlets = stack.enter_context(outlets_of(settings.kafka))
+        stack.enter_context(metrics_of(settings, outlets.incidents.tally))
+        alias = stack.enter_context(alias_at(url, settings))
+        learning = _Learning(settings, url, alias, cluster, outlets, said=said)
+        try:
+            return rebuilt(learning, cluster=cluster, incidents=outlets.incidents)
+        except RillrecError as error:
+            if not isinstance(error, StoreRolledBack | FlowOutdated | PeerLost):
+                outlets.incidents.note("flow_failed", str(error))
+            raise
 
 
-def _learn_once(
-    settings: Settings, url: str, alias: Alias, cluster: Cluster, incidents: Incidents
-) -> int:
-    model = patiently(lambda _again: alias.serves())
-    if model != alias.name:
-        _log.info("%r stands for the model %r", alias.name, model)
-    store = store_at(url, settings, model=model)
-    lease = lease_of(store) if cluster.leads else None
-    watch = Served(alias.serves, name=alias.name, model=model, now_ms=wall_ms, incidents=incidents)
-    try:
-        check_model(settings, store)
-        if lease is not None:
-            lease.hold()  # the other processes can't begin before this one does
-        flow, source, failures = wired(
-            settings, store, lease=lease, watch=watch, incidents=incidents
+class _Learning:
+    """Builds the flow from what the store holds, and runs it, once for each call."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        url: str,
+        alias: Alias,
+        cluster: Cluster,
+        outlets: Outlets,
+        *,
+        said: bool,
+    ) -> None:
+        self._settings, self._url, self._alias = settings, url, alias
+        self._cluster, self._outlets, self._said = cluster, outlets, said
+
+    def __call__(self) -> int:
+        alias, said = self._alias, self._said
+        self._said = False
+        model = patiently(lambda _again: alias.serves())
+        if model != alias.name:
+            _log.info("%r stands for the model %r", alias.name, model)
+        with closing(store_at(self._url, self._settings, model=model)) as store:
+            settings = self._settings if said else going_on(self._settings, store)
+            check_model(settings, store)
+            return self._run(settings, store, model)
+
+    def _run(self, settings: Settings, store: RedisStore, model: str) -> int:
+        alias, outlets = self._alias, self._outlets
+        lease = lease_of(store) if self._cluster.leads else None
+        watch = Served(
+            alias.serves,
+            name=alias.name,
+            model=model,
+            now_ms=wall_ms,
+            incidents=outlets.incidents,
         )
-        with closing(source):
-            return run_flow(flow, source, cluster=cluster, failures=failures)
-    finally:
-        if lease is not None:
-            lease.release()
-        store.close()
+        try:
+            if lease is not None:
+                lease.hold()  # the other processes can't begin before this one does
+            made = wired(settings, store, lease=lease, watch=watch, outlets=outlets)
+            with closing(made.source):
+                return run_flow(
+                    made.flow, made.source, cluster=self._cluster, failures=made.failures
+                )
+        finally:
+            if lease is not None:
+                lease.release()
 
 
 @contextmanager

@@ -108,17 +108,18 @@ def flow(
                 "--processes starts processes that know their place: say it alone",
                 param_hint="--processes",
             )
-        _launch(settings, processes, cluster_of({}, workers=workers).workers)
+        _launch(settings, processes, cluster_of({}, workers=workers).workers, start)
         return
     cluster = cluster_of(
         os.environ, workers=workers, process=process_id, addresses=addresses, hostfile=hostfile
     )
-    code = _split(settings, cluster) if cluster.is_split else _learn(settings, cluster)
+    learn = _split if cluster.is_split else _learn
+    code = learn(settings, cluster, said=start is not None)
     if code != OK:
         raise typer.Exit(code)
 
 
-def _learn(settings: Settings, cluster: Cluster) -> int:
+def _learn(settings: Settings, cluster: Cluster, *, said: bool) -> int:
     from rillrec.stores import alias_at, redis_of
 
     with redis_of(settings) as url:
@@ -130,24 +131,24 @@ def _learn(settings: Settings, cluster: Cluster) -> int:
             typer.echo(f"model {model!r} learns from {where}, in Redis at {alias.address}")
         from rillrec.learning import learn
 
-        return learn(settings, url, cluster=cluster)
+        return learn(settings, url, cluster=cluster, said=said)
 
 
-def _split(settings: Settings, cluster: Cluster) -> int:
+def _split(settings: Settings, cluster: Cluster, *, said: bool) -> int:
     """Be one process of several, and end without the threads that the engine leaves behind."""
     from rillrec.engine import leave
 
     if not settings.store.redis_url.get_secret_value():
         raise SettingsError("several processes share one Redis: set store.redis_url")
     try:
-        code = _learn(settings, cluster)
+        code = _learn(settings, cluster, said=said)
     except RillrecError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         code = code_of(error)
     leave(code)
 
 
-def _launch(settings: Settings, processes: int, workers: int) -> None:
+def _launch(settings: Settings, processes: int, workers: int, start: str | None) -> None:
     from rillrec.launching import Launcher
     from rillrec.signals import orderly_end
     from rillrec.stores import alias_at, redis_of
@@ -158,6 +159,7 @@ def _launch(settings: Settings, processes: int, workers: int) -> None:
         launcher = Launcher(
             settings,
             ["flow", "--workers", str(workers)],
+            at_first=[] if start is None else ["--from", start],
             processes=processes,
             redis_url=url,
             tell=typer.echo,

@@ -1,0 +1,48 @@
+"""``rillrec switch``: a name stands for another model from now on."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from rillrec.options import ConfigFile, DataDir, ModelName, settings_of
+
+
+def switch(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="The model to serve from now on.", show_default=False
+        ),
+    ] = None,
+    back: Annotated[
+        bool, typer.Option("--back", help="Serve the model again that was served before.")
+    ] = False,
+    model: ModelName = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Have flow and scorers of --model use another model: its users, its items, its positions.
+
+    They go over to it within about a second, one whole model to another. The flow goes on where
+    that model stands, so that what happened since is learnt by it too; until it has caught up,
+    slates are as old as that. The model that was served before stays as it is.
+
+    \b
+    Examples:
+      rillrec switch shop-2 --model shop
+      rillrec switch --back --model shop
+    """
+    if back == (name is not None):
+        raise typer.BadParameter("say either the NAME of a model, or --back")
+    from rillrec.stores import redis_of
+    from rillrec.switching import former_of, switch, told
+    from serving.store.wire import Wire
+
+    settings = settings_of(config, data_dir=data_dir, model=model)
+    with redis_of(settings) as url, closing(Wire(url, timeout_s=5.0)) as wire:
+        to = former_of(settings, wire) if name is None else name
+        former = switch(settings, url, wire, to)
+    typer.echo(told(settings.model.name, to, former))
