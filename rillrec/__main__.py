@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from rillrec.commands.backfill import backfill
 from rillrec.commands.demo import demo
 from rillrec.commands.doctor import doctor
 from rillrec.commands.flow import flow
 from rillrec.commands.replay import replay
 from rillrec.commands.schema import schema
 from rillrec.commands.serve import serve
+from rillrec.commands.switch import switch
 from rillrec.commands.up import up
 from rillrec.commands.validate import validate
 from rillrec.exits import MEANINGS, code_of
@@ -65,7 +67,7 @@ def _root(
     pass
 
 
-for command in (demo, up, replay, validate, doctor, flow, serve, schema):
+for command in (demo, up, replay, validate, doctor, flow, serve, schema, backfill, switch):
     app.command(context_settings=CONTEXT)(command)
 
 

@@ -110,8 +110,8 @@ Start = Annotated[
     typer.Option(
         "--from",
         metavar="WHERE",
-        help="Where to begin in Kafka: resume, earliest, latest or a time, but never before what "
-        "the model has absorbed [default: resume].",
+        help="Where to begin in Kafka this time: resume, earliest, latest or a time, but never "
+        "before what the model has absorbed [default: resume; new models at kafka.start].",
         show_default=False,
     ),
 ]
