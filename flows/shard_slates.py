@@ -26,7 +26,7 @@ class ShardSlates:
     Parameters
     ----------
     bound
-        Users whose slates are kept in memory, which take 5 kB for each slate of 20 items.
+        Users whose slates are kept in memory, which take 2 kB for each slate of 20 items.
 
     Attributes
     ----------

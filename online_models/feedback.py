@@ -26,6 +26,7 @@ from schemas.events import Impression, Interaction
 from schemas.examples import Feedback
 from schemas.positions import Position
 from schemas.slates import Answer, Given, ServedSlate, Slates
+from schemas.slates_codec import unpack_items
 from schemas.user_state import StreamRules
 
 
@@ -180,10 +181,11 @@ def _choose(
 def _label(slates: Slates, given: Given) -> Feedback:
     slate = find((*slates.open, *slates.closed), given.request_id)
     assert slate is not None, "a slate is kept for as long as a label refers to it"
+    items = unpack_items(slate)
     return Feedback(
         slates.user_id,
         given.request_id,
-        tuple([slate.items[place] for place in given.places]),
+        tuple([items[place] for place in given.places]),
         given.places.index(given.chosen),
         given.weight,
         given.time_ms,

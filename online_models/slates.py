@@ -10,6 +10,7 @@ import msgspec
 from schemas.events import Impression
 from schemas.positions import Marks, mark_of
 from schemas.slates import Given, Served, ServedSlate, Slates
+from schemas.slates_codec import pack_details
 
 OPEN, WAITING, GIVEN = 8, 16, 256
 ITEMS, FEATURES = 200, 256
@@ -29,7 +30,8 @@ def served(event: Impression) -> ServedSlate:
     return ServedSlate(
         event.request_id,
         event.time_ms,
-        tuple(items),
+        tuple([item.item_id for item in items]),
+        pack_details(items),
         event.model_version,
         event.variant[:_VARIANT_LENGTH],
     )
@@ -51,7 +53,7 @@ def find(slates: tuple[ServedSlate, ...], request_id: str) -> ServedSlate | None
 
 def place_of(slate: ServedSlate, item_id: str) -> int | None:
     """Return where an item stands in a slate: at its topmost place, should it have several."""
-    return next((n for n, item in enumerate(slate.items) if item.item_id == item_id), None)
+    return slate.item_ids.index(item_id) if item_id in slate.item_ids else None
 
 
 def with_slate(slates: Slates, slate: ServedSlate) -> Slates:

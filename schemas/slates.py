@@ -28,12 +28,18 @@ class Served(Struct, frozen=True, array_like=True, gc=False):
 class ServedSlate(Struct, frozen=True, array_like=True, gc=False):
     """A slate: at most its 200 topmost items, by position.
 
-    ``clicked`` are the places in ``items`` that have been answered so far.
+    Parameters
+    ----------
+    details
+        What else was served of the items: ``schemas.slates_codec`` packs and unpacks it.
+    clicked
+        The places in ``item_ids`` that have been answered so far.
     """
 
     request_id: str
     time_ms: int
-    items: tuple[Served, ...]
+    item_ids: tuple[str, ...]
+    details: bytes = b""
     model_version: int = 0
     variant: str = "default"
     clicked: tuple[int, ...] = ()

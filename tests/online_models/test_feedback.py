@@ -14,6 +14,7 @@ from online_models.slates import GIVEN, ITEMS, OPEN, WAITING, without_published
 from schemas.events import Impression, Interaction, ShownItem
 from schemas.positions import Position
 from schemas.slates import Served, Slates
+from schemas.slates_codec import unpack_items
 from tests.online_models.shown import (
     MINUTE_MS,
     RULES,
@@ -227,8 +228,8 @@ def test_of_a_long_slate_the_topmost_items_are_kept_and_of_many_features_none() 
     ann.sees(event)
     assert ann.slates is not None
     [slate] = ann.slates.open
-    assert [item.item_id for item in slate.items] == [f"i{n}" for n in range(ITEMS)]
-    assert [len(item.features) for item in slate.items[:2]] == [1_024, 0]
+    assert slate.item_ids == tuple(f"i{n}" for n in range(ITEMS))
+    assert [len(item.features) for item in unpack_items(slate)[:2]] == [1_024, 0]
     ann.take([interaction(f"i{n}", 1, "r") for n in (ITEMS, ITEMS - 1)])
     assert ann.outcomes == ["foreign", "joined_by_request"]
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.model_config import ModelConfig
 from schemas.model_log import Configure, Entry, Progress, Publish, Sightings
 from schemas.slates import Answer, Given, Served, ServedSlate, Slates
+from schemas.slates_codec import pack_details
 from schemas.user_state import Session, UserState, Visit
 
 START_MS = 1_760_000_000_000
@@ -54,7 +55,11 @@ def busy_user(user_id: str, seed: int = 0) -> UserState:
 def slates(user_id: str, *, open: int = 2) -> Slates:  # noqa: A002
     """Return a user's slates, some open, with an answer that waits and a label that was given."""
     items = tuple(Served(f"i{n}", n, 0.5, array("f", [n / 7] * 3).tobytes()) for n in range(20))
-    shown = [ServedSlate(f"r{n}", START_MS + n, items, 3, "b", (0, n)) for n in range(open + 1)]
+    ids = tuple(item.item_id for item in items)
+    shown = [
+        ServedSlate(f"r{n}", START_MS + n, ids, pack_details(items), 3, "b", (0, n))
+        for n in range(open + 1)
+    ]
     return Slates(
         user_id,
         open=tuple(shown[:-1]),
