@@ -22,7 +22,7 @@ from schemas.examples import Feedback
 from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, advance, mark_of
 from schemas.slates import Slates
-from serving.store import MemoryStore
+from serving.store import MemoryStore, RedisStore
 from tests.flows.shown import slate, with_slates
 from tests.flows.streams import RULES, START_MS, interaction, payload, run, troubled
 from tests.online_models.shown import (
@@ -142,14 +142,30 @@ def test_what_is_learnt_of_slates_does_not_depend_on_source_batches() -> None:
     outcomes, tallies = [], []
     for batch_size in (1, 7, 1_000):
         store = MemoryStore(now_ms=lambda: START_MS)
-        store.append_events(with_slates(troubled(300)))
+        store.append_events(with_slates(troubled(200)))
         learner, tally = run(LogSource(store, follow=False, batch_size=batch_size), store)
         outcomes.append(outcome(learner, store))
         tallies.append((tally.feedback, tally.labels))
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert tallies[0] == tallies[1] == tallies[2]
     assert set(tallies[0][0]) >= {"joined_by_request", "joined_by_item", "late", "orphaned"}
-    assert min(tallies[0][1].values()) > 5
+    assert min(tallies[0][1].values()) > 1
+
+
+@pytest.mark.redis
+def test_slates_in_redis_give_the_same_labels_across_restarts(redis_url: str) -> None:
+    events = with_slates(troubled(120, users=6, seed=2), seed=3)
+    whole = MemoryStore(now_ms=lambda: START_MS)
+    whole.append_events(events)
+    learner, tally = run_log(whole)
+    store, outcomes, labels = RedisStore(redis_url, name="default"), Counter[str](), Counter[str]()
+    for begin in range(0, len(events), 60):
+        store.append_events(events[begin : begin + 60])
+        again, part = run(LogSource(store, follow=False), store, publish_interval_ms=0)
+        outcomes, labels = outcomes + part.feedback, labels + part.labels
+    store.close()
+    assert again.state.progress.feedback == learner.state.progress.feedback > 10
+    assert (outcomes, labels) == (tally.feedback, tally.labels)
 
 
 class Crash(Exception):
@@ -185,7 +201,7 @@ def test_a_crash_in_any_write_trains_on_every_label_once(after_effect: bool) -> 
     whole = DyingStore(events)
     wanted = outcome(run_log(whole)[0], whole)
     assert wanted[0] > 30
-    for dies_in in (2, 3, 5, 6, 9, 13):
+    for dies_in in (2, 5, 9):
         store = DyingStore(events)
         for further in (dies_in, dies_in + 1):
             store.dies_in, store.dies_after_effect = further, after_effect
