@@ -73,6 +73,7 @@ def line_of(letter: DeadLetter) -> bytes:
     """Return a dead letter as a line of JSON."""
     fields = msgspec.structs.asdict(letter)
     payload = fields.pop("payload")
+    del fields["user_id"]  # the payload tells
     try:
         fields["text"] = payload.decode()
     except UnicodeDecodeError:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bytewax.operators import StatefulBatchLogic
 
 from flows.batches import Piece, Receipt, Settled
-from flows.forgotten import ledger_id
+from flows.forgotten import Erased, ledger_id
 from flows.joining import Joining
 from flows.patience import patiently
 from flows.settling import Settling
@@ -30,6 +30,7 @@ class _Shard(NamedTuple):
     marks: Marks
     ledger: str
     slates: ShardSlates
+    erased: Erased
 
 
 class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
@@ -79,14 +80,20 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
         if self._shard is None:
             [marks] = patiently(lambda _again: self._store.read_marks([name]))
             slates = ShardSlates(self._store, name, bound=max(1, self._bound // SLATES_SHARE))
-            self._shard = _Shard(marks, ledger_id(name), slates)
+            self._shard = _Shard(marks, ledger_id(name), slates, Erased(self._store, name))
         return self._shard
 
     def _settled(self, piece: Piece, shard: _Shard) -> Settled:
         marks = shard.marks
         joining = Joining(piece, shard.slates, self._rules) if shard.slates.expected else None
         settling = Settling(
-            piece, marks, self._cache, self._rules, joining=joining, ledger=shard.ledger
+            piece,
+            marks,
+            self._cache,
+            self._rules,
+            joining=joining,
+            erased=shard.erased,
+            ledger=shard.ledger,
         )
         for happening in piece.happenings:
             settling.take(happening)
@@ -112,7 +119,7 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
 
 def _needed(pieces: list[Piece], shard: _Shard) -> set[str]:
     """Return whose states these pieces ask for."""
-    users = set()
+    users = {shard.ledger} if shard.erased else set()
     for piece in pieces:
         happenings = piece.happenings
         if happenings and happenings[0][0] < mark_of(shard.marks, piece.topic, piece.partition):

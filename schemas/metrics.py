@@ -60,7 +60,7 @@ EVENTS = Metric(
     unit="events",
     labels={
         "type": (*EVENT_TYPES, "unknown"),
-        "verdict": ("accepted", "duplicate", "late", "refused"),
+        "verdict": ("accepted", "duplicate", "late", "refused", "forgotten"),
     },
     meaning="Events that the flow decided on. Replayed ones that were contained count again.",
 )

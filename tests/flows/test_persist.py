@@ -14,7 +14,7 @@ from schemas.errors import StoreRolledBack
 from schemas.positions import Marks
 from schemas.slates import Answer, Slates
 from schemas.user_state import UserState
-from serving.store import DeadLetter, ShardWrite
+from serving.store import DeadLetter, Erasure, ShardWrite
 from tests.flows.streams import StormyStore
 
 LETTER = DeadLetter("t", 0, 4, "interaction", "field", "no", b"{}")
@@ -95,6 +95,18 @@ def test_writes_of_one_shard_are_merged_in_order() -> None:
     assert one.forgotten == ("a", "b")
     assert (one.before, one.marks) == ({}, {"t": {0: 3}})
     assert one.dead == (LETTER, LETTER)
+
+
+def test_dead_letters_of_before_a_wish_are_not_stored_by_a_merged_write() -> None:
+    ann, bob = (DeadLetter("t", 0, 1, "interaction", "field", "no", b"", name) for name in "ab")
+    erasure = Erasure(b"hash of a", 5, "t", 0, 2)
+    parts = [
+        ShardWrite("s00", {}, {"t": {0: 1}}, dead=(ann, bob)),
+        ShardWrite("s00", {}, {"t": {0: 2}}, ("a",), erased=(erasure,)),
+        ShardWrite("s00", {}, {"t": {0: 3}}, dead=(ann,)),
+    ]
+    [one] = merged(parts)
+    assert (one.forgotten, one.dead, one.erased) == (("a",), (bob, ann), (erasure,))
 
 
 def test_slates_are_merged_as_states_are() -> None:

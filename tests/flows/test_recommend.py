@@ -256,7 +256,7 @@ def test_a_forgotten_user_has_no_state() -> None:
         ("interaction", payload(interaction(0, user_id="u1"))),
         ("forget", payload({"user_id": "u1"})),
     ]
-    store = log_with(events, MemoryStore())
+    store = log_with(events, MemoryStore(now_ms=clock()))
     run(LogSource(store, follow=False), store)
     assert users_of(store) == {}
     later = ("interaction", payload(interaction(1, user_id="u1", item_id="new")))

@@ -97,7 +97,7 @@ def test_late_events_become_dead_letters_that_say_how_late() -> None:
 def test_a_user_who_was_forgotten_begins_anew() -> None:
     [one] = settle(
         step(MemoryStore()),
-        piece((0, click(0), b""), (1, Forget(user_id="ann"), b""), (2, click(2), b"")),
+        piece((0, click(0), b""), (1, Forget(user_id="ann"), b""), (2, click(2, minutes=1), b"")),
     )
     assert one.write is not None
     assert one.write.forgotten == ("ann",)
