@@ -30,11 +30,12 @@ from tests.online_models.shown import (
     impression,
     interleaved,
     label_of,
+    streams,
+    wanted,
 )
 from tests.online_models.shown import (
     interaction as done,
 )
-from tests.online_models.test_feedback import streams, wanted
 
 Shown = Impression | Interaction
 

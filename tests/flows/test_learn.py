@@ -12,6 +12,7 @@ from schemas.model_log import Publish, is_base
 from schemas.positions import mark_of
 from serving.store import MemoryStore
 from tests.builders import SMALL, learner, random_stream
+from tests.online_models.shown import label
 
 STREAM = random_stream(200, items=20)
 
@@ -93,6 +94,17 @@ def test_events_that_teach_nothing_move_the_published_mark_too() -> None:
     lesson = Lesson("t", 0, 0, 1, 40, [], [])
     publishes, _ = desk.step.on_batch([[lesson]])
     assert published(publishes) == [40]
+
+
+def test_labels_alone_are_trained_on_after_the_wait_too_and_counted() -> None:
+    desk = Desk()
+    labels = [label(1), label(1), label(3, items=1, place=0)]
+    assert desk.step.on_batch([[Lesson("t", 0, 0, 1, 40, [], [], labels)]])[0] == []
+    assert desk.learner.pending == 2
+    assert published(desk.at_due_time()) == [40]
+    assert desk.learner.state.progress.feedback == 3
+    assert desk.tally.labels == {"learnt": 2, "alone": 1}
+    assert desk.learner.labels == {}
 
 
 def test_nothing_is_due_for_what_the_model_contained_already() -> None:

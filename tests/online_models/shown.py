@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+import numpy as np
+from hypothesis import strategies as st
+
+from online_models.feature_names import prior
 from online_models.feedback import Joined, answer, show
 from schemas.events import DEFAULT_KIND_WEIGHTS, Impression, Interaction, ShownItem
 from schemas.examples import Feedback
 from schemas.positions import Position
-from schemas.slates import Slates
+from schemas.slates import Served, Slates
 from schemas.user_state import StreamRules
+from tests.builders import SMALL
 
 START_MS = 1_760_000_000_000
 MINUTE_MS = 60_000
+WIDTH = len(prior(SMALL))
 RULES = StreamRules(kind_weights=DEFAULT_KIND_WEIGHTS)
 Label = tuple[str, str, tuple[str, ...], float, int]
 
@@ -126,3 +134,57 @@ def interleaved(
         ]
         mixed.append(rests[dice.choice(may)].pop(0))
     return mixed
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[list[Impression], list[Interaction]]:
+    """Draw slates at least 5 minutes apart, and at most 3 answers to each within 20 minutes."""
+    shown, done = [], []
+    for n in range(draw(st.integers(1, 12))):
+        items = draw(st.permutations("abcdef"))[: draw(st.integers(1, 6))]
+        shown.append(impression(f"r{n}", "".join(items), 5 * n))
+        for m in range(draw(st.integers(0, 3))):
+            kind = draw(st.sampled_from(["click", "view", "purchase", "skip"]))
+            minute = 5 * n + draw(st.integers(0, 20))
+            done.append(
+                interaction(draw(st.sampled_from("abcdefz")), minute, f"r{n}", kind=kind, n=m)
+            )
+    return shown, sorted(done, key=lambda event: event.time_ms)
+
+
+def wanted(shown: list[Impression], done: list[Interaction]) -> list[Label]:
+    """Return the labels of a stream, from all of it at once."""
+    labels, slates = [], {event.request_id: event for event in shown}
+    for n, event in enumerate(done):
+        slate = [item.item_id for item in slates[event.request_id or ""].items]
+        before = [
+            one.item_id
+            for one in done[:n]
+            if one.request_id == event.request_id and RULES.weight(one.kind) > 0
+        ]
+        chosen = {*before, event.item_id} & set(slate)
+        if event.item_id in slate and RULES.weight(event.kind) > 0:
+            lowest = max(map(slate.index, chosen))
+            items = [
+                item
+                for place, item in enumerate(slate)
+                if item == event.item_id or (place < lowest and item not in chosen)
+            ]
+            weight = RULES.weight(event.kind)
+            labels.append(
+                (event.request_id or "", event.item_id, tuple(items), weight, event.time_ms)
+            )
+    return labels
+
+
+def label(
+    offset: int = 0, *, place: int = 1, items: int = 2, seed: int = 0, **changes: object
+) -> Feedback:
+    """Return a label of which the chosen item has the largest first feature."""
+    table = np.random.default_rng([seed, offset]).random((items, WIDTH), dtype=np.float32)
+    table[place, 0] += 1
+    served = [
+        Served(f"i{n}", n, 1.0, array("f", row.tolist()).tobytes()) for n, row in enumerate(table)
+    ]
+    whole = Feedback("ann", f"r{offset}", tuple(served), place, 1.0, START_MS, offset)
+    return msgspec.structs.replace(whole, **changes)

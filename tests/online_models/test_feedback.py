@@ -25,6 +25,8 @@ from tests.online_models.shown import (
     interaction,
     interleaved,
     label_of,
+    streams,
+    wanted,
 )
 
 
@@ -283,47 +285,6 @@ def test_beyond_their_bound_the_oldest_labels_are_not_given_again() -> None:
 # ---- for any stream --------------------------------------------------------------------------
 
 MINUTES = st.integers(0, 200)
-
-
-@st.composite
-def streams(draw: st.DrawFn) -> tuple[list[Impression], list[Interaction]]:
-    """Draw slates at least 5 minutes apart, and at most 3 answers to each within 20 minutes."""
-    shown, done = [], []
-    for n in range(draw(st.integers(1, 12))):
-        items = draw(st.permutations("abcdef"))[: draw(st.integers(1, 6))]
-        shown.append(impression(f"r{n}", "".join(items), 5 * n))
-        for m in range(draw(st.integers(0, 3))):
-            kind = draw(st.sampled_from(["click", "view", "purchase", "skip"]))
-            minute = 5 * n + draw(st.integers(0, 20))
-            done.append(
-                interaction(draw(st.sampled_from("abcdefz")), minute, f"r{n}", kind=kind, n=m)
-            )
-    return shown, sorted(done, key=lambda event: event.time_ms)
-
-
-def wanted(shown: list[Impression], done: list[Interaction]) -> list[Label]:
-    """Return the labels of a stream, from all of it at once."""
-    labels, slates = [], {event.request_id: event for event in shown}
-    for n, event in enumerate(done):
-        slate = [item.item_id for item in slates[event.request_id or ""].items]
-        before = [
-            one.item_id
-            for one in done[:n]
-            if one.request_id == event.request_id and RULES.weight(one.kind) > 0
-        ]
-        chosen = {*before, event.item_id} & set(slate)
-        if event.item_id in slate and RULES.weight(event.kind) > 0:
-            lowest = max(map(slate.index, chosen))
-            items = [
-                item
-                for place, item in enumerate(slate)
-                if item == event.item_id or (place < lowest and item not in chosen)
-            ]
-            weight = RULES.weight(event.kind)
-            labels.append(
-                (event.request_id or "", event.item_id, tuple(items), weight, event.time_ms)
-            )
-    return labels
 
 
 @settings(deadline=None)

@@ -16,31 +16,8 @@ from online_models.labels import LARGEST_FEATURE, features_of, weight_of
 from online_models.learner import Learner
 from schemas.examples import Feedback
 from schemas.model_log import Describe, Publish
-from schemas.slates import Served
-from tests.builders import (
-    START_MS,
-    chains,
-    differences,
-    learner,
-    logged,
-    recovered,
-    update,
-)
-
-WIDTH = learner().state.ranker.features
-
-
-def label(
-    offset: int = 0, *, place: int = 1, items: int = 2, seed: int = 0, **changes: object
-) -> Feedback:
-    """Return a label of which the chosen item has the largest first feature."""
-    table = np.random.default_rng([seed, offset]).random((items, WIDTH), dtype=np.float32)
-    table[place, 0] += 1
-    served = [
-        Served(f"i{n}", n, 1.0, array("f", row.tolist()).tobytes()) for n, row in enumerate(table)
-    ]
-    whole = Feedback("ann", f"r{offset}", tuple(served), place, 1.0, START_MS, offset)
-    return msgspec.structs.replace(whole, **changes)
+from tests.builders import chains, differences, learner, logged, recovered, update
+from tests.online_models.shown import WIDTH, label
 
 
 def with_features(values: Sequence[float], *, place: int = 0) -> Feedback:
