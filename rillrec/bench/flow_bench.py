@@ -9,7 +9,6 @@ from typing import Any
 from msgspec import Struct
 
 from rillrec.bench.assigning import measuring
-from rillrec.bench.feed import Feed
 from rillrec.bench.figures import cpu_us_per_event
 from rillrec.bench.measured import Assignment, Phase
 from rillrec.bench.meter import Measurement
@@ -17,6 +16,7 @@ from rillrec.bench.prepared import Keyed
 from rillrec.bench.proc import machine
 from rillrec.bench.testbed import Testbed
 from rillrec.bench.user_bytes import bytes_per_user
+from rillrec.sender import Sender
 from rillrec.supervisor import Tell
 
 
@@ -87,7 +87,14 @@ class FlowBench:
 
     def _feed(self, rate: float) -> None:
         self._tell(f"sending {len(self._events):,} events to the broker")
-        Feed(self._bed.settings.kafka, rate=rate).send(self._events)
+        kafka = self._bed.settings.kafka
+        sender, topic = Sender(kafka, rate=rate), kafka.interactions_topic
+        try:
+            for user_id, payload in self._events:
+                sender.send(topic, user_id, payload)
+            sender.flush()
+        finally:
+            sender.close()
 
     def _measured(self, phase: Phase, *, told: bool = True) -> Measurement:
         with measuring(self._assignment(phase), self._bed.environ) as one:

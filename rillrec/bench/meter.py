@@ -76,7 +76,8 @@ class Meter:
         return self.arrived_events >= self.events
 
     def arrived(self, events: int) -> None:
-        """Note that so many events are there: with the first of them the measurement begins."""
+        """Note that so many events have come to the calling thread: the first begin it all."""
+        self.worked()
         with self._lock:
             if not self.arrived_events:
                 self._before = self._others()
@@ -98,11 +99,12 @@ class Meter:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Count the processor time of a block as the source's."""
+        """Count the processor time of a block as the source's, once this thread has had events."""
         begin_s = time.thread_time()
         yield
-        with self._lock:
-            self._reading_s += time.thread_time() - begin_s
+        if threading.get_ident() in self._threads:
+            with self._lock:
+                self._reading_s += time.thread_time() - begin_s
 
     def measurement(
         self,

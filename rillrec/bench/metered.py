@@ -31,7 +31,6 @@ class MeteredPartition(StatefulSourcePartition[SourceBatch, Any]):
             batches = list(self._inner.next_batch())
         events = sum(len(batch.records) for batch in batches)
         if events:
-            self._meter.worked()
             self._meter.arrived(events)
             if self._meter.all_arrived:
                 self._end_source()

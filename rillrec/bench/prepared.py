@@ -44,12 +44,8 @@ def _interactions(
     from flows.sources.file import FileSource
 
     source = FileSource(path, mapping=mapping, batch_size=_ROWS, limit=limit)
-    partition, now_ms = source.open(), time.time_ns() // 1_000_000
-    while True:
-        try:
-            [batch] = partition.next_batch()
-        except StopIteration:
-            return
+    now_ms = time.time_ns() // 1_000_000
+    for batch in source.batches():
         happenings, _ = source.decoder(batch.records, now_ms=now_ms)
         yield from (event for _, event, _ in happenings if isinstance(event, Interaction))
 
