@@ -41,7 +41,7 @@ class Failures:
         self, delivery: Delivery, place: int, topic: str, size_bytes: int
     ) -> RequestRefused:
         """Return what to say of an event that a broker finds too large."""
-        more = f". {_stored(delivery)}" if len(delivery.outcomes) > 1 else ""
+        more = f"; {_stored(delivery)}" if len(delivery.outcomes) > 1 else ""
         return RequestRefused(
             f"`events[{place}]` takes {size_bytes:,} bytes as JSON, and topic {topic!r} takes no "
             f"record as large: make it smaller, or raise the topic's max.message.bytes{more}"
@@ -54,7 +54,7 @@ class Failures:
         why = f" ({trouble.str()})" if trouble else ""
         return QueueFull(
             f"{queued:,} events wait for Kafka at {self._brokers} already{why}: there was no room "
-            f"for more within {limit_s:.3g} s. {_stored(delivery)}"
+            f"for more within {limit_s:.3g} s; {_stored(delivery)}"
         )
 
     def overdue(
@@ -64,7 +64,7 @@ class Failures:
         if trouble is not None:
             return self.in_words(trouble, topic, _stored(delivery))
         return BrokerUnavailable(
-            f"Kafka at {self._brokers} has not acknowledged all events within {limit_s:.3g} s. "
+            f"Kafka at {self._brokers} has not acknowledged all events within {limit_s:.3g} s; "
             f"{_stored(delivery)}"
         )
 
@@ -72,16 +72,14 @@ class Failures:
         """Return an error of librdkafka as one of ours."""
         words = explained(error.name(), error.str(), brokers=self._brokers, topic=topic)
         kind = BrokerUnavailable if is_away(error.name()) else BrokerError
-        return kind(f"{words}. {more}" if more else words)
+        return kind(f"{words}; {more}" if more else words)
 
 
 def _stored(delivery: Delivery) -> str:
     """Return how many events of a call are stored, and what to do."""
     count = len(delivery.outcomes)
     if count == 1:
-        return (
-            "The event may be stored all the same: send it again, with the same id it counts once"
-        )
+        return "it may be stored all the same: send it again, with the same id it counts once"
     return (
         f"{delivery.stored} of {count} events are known to be stored: send all of them again, "
         "with the same ids they count once"

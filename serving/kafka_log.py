@@ -103,7 +103,7 @@ class KafkaLog:
                 raise RequestRefused(
                     f"`events[{place}]` takes {size:,} bytes as JSON, Kafka is sent "
                     f"{self._sender.most_bytes:,} at most: make it smaller, or raise "
-                    "message.max.bytes in kafka.properties. No event of this call is stored"
+                    "message.max.bytes in kafka.properties; no event of this call is stored"
                 )
 
     async def _append(self, entries: Sequence[Entry], within_s: float | None) -> list[Position]:

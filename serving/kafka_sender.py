@@ -51,11 +51,11 @@ class Sender:
     def __init__(self, kafka: KafkaSettings, advised: Mapping[str, object]) -> None:
         own = {name: value for name, value in advised.items() if name not in kafka.properties}
         self._properties = producer_properties(kafka, own)
-        self.most_bytes = int(str(self._properties["message.max.bytes"]))
         self.trouble: KafkaError | None = None
-        self._dead = self._ending = False
+        self._dead = self._ending = self._renewed = False
         self._woken = threading.Event()
         try:
+            self.most_bytes = int(str(self._properties["message.max.bytes"]))
             self._producer = self._made()
         except (KafkaException, TypeError, ValueError) as error:
             raise SettingsError(property_refused(kafka, _words(error))) from None
@@ -63,7 +63,7 @@ class Sender:
         self._thread.start()
 
     def _made(self) -> Producer:
-        return Producer({**self._properties, "error_cb": self._note})
+        return Producer({**self._properties, "error_cb": self._note}, logger=_log)
 
     def __len__(self) -> int:
         """Return how many messages are not acknowledged yet."""
@@ -95,26 +95,46 @@ class Sender:
 
     def well(self) -> None:
         """Take note that the brokers answer."""
-        self.trouble = None
+        self.trouble, self._renewed = None, False
 
     def _note(self, error: KafkaError) -> None:
         # That all brokers are down says less than what was said of one of them before.
         if self.trouble is None or error.name() != "_ALL_BROKERS_DOWN":
             self.trouble = error
-        self._dead = self._dead or error.fatal()
 
     def _serve(self) -> None:
         while not self._ending:
-            self._producer.poll(_POLL_S)
-            if self._dead:
-                self._renew()
+            try:
+                self._called(self._producer.poll, _POLL_S)
+                if self._dead:
+                    self._renew()
+            except Exception:  # the boundary of the thread: others wait for what it tells
+                _log.exception("Kafka's producer can't be served, for a reason nobody foresaw")
+                self._woken.wait(_POLL_S)
+
+    def _called(self, call: Callable[[float], int], seconds: float) -> int:
+        """Have librdkafka tell what became of messages; note if it tells that the producer is dead.
+
+        That is raised, and first within whatever callback happens to be next, which then is lost.
+        """
+        try:
+            return call(seconds)
+        except (KafkaException, SystemError) as error:
+            cause = error if isinstance(error, KafkaException) else error.__cause__
+            if not isinstance(cause, KafkaException):
+                raise
+            self._note(cause.args[0])
+            self._dead = True
+            return len(self._producer)
 
     def _renew(self) -> None:
-        _log.warning("a new producer takes the place of one that is dead: %s", self.trouble)
+        if not self._renewed:
+            _log.warning("Kafka's producer is dead, new ones are tried: %s", self.trouble)
         dead, self._producer = self._producer, self._made()
-        self._dead = False
+        self._dead, self._renewed = False, True
         dead.purge()
-        dead.flush(_LAST_WORDS_S)
+        self._called(dead.flush, _LAST_WORDS_S)
+        self._dead = False  # of the new one nothing is known yet
         self._woken.wait(_RENEW_PAUSE_S)
 
     def close(self, *, within_s: float) -> None:
@@ -122,11 +142,11 @@ class Sender:
         self._ending = True
         self._woken.set()
         self._thread.join()
-        left = self._producer.flush(within_s)
+        left = self._called(self._producer.flush, within_s)
         if left:
             _log.warning("%d events were not acknowledged by the end, and may not be stored", left)
             self._producer.purge()
-            self._producer.flush(_LAST_WORDS_S)
+            self._called(self._producer.flush, _LAST_WORDS_S)
 
 
 def _words(error: Exception) -> str:
