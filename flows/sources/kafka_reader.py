@@ -69,6 +69,9 @@ class Reader:
         self._consumer = client_of(
             Consumer, kafka, on_error=watch.suspect, own=own, advised=_ADVISED
         )
+        # Asks for offsets by connections of its own: behind a fetch that waits for news, an answer
+        # takes half a second, and each partition asks.
+        self._asker = client_of(Consumer, kafka, on_error=watch.suspect, own={"group.id": group})
         self._inboxes: dict[tuple[str, int], Inbox] = {}
         self._opened: set[tuple[str, int]] = set()
         self._idle, self._quiet_until_s = 0, 0.0
@@ -78,7 +81,7 @@ class Reader:
         place = TopicPartition(topic, partition)
         try:
             return Bounds(
-                *self._consumer.get_watermark_offsets(place, timeout=self._kafka.metadata_timeout_s)
+                *self._asker.get_watermark_offsets(place, timeout=self._kafka.metadata_timeout_s)
             )
         except KafkaException as error:
             raise broker_error(error.args[0], self._kafka, topic=topic) from None
@@ -87,7 +90,7 @@ class Reader:
         """Return the first offset at or after a time; ``None`` where there is none yet."""
         asked = [TopicPartition(topic, partition, time_ms)]
         try:
-            [found] = self._consumer.offsets_for_times(asked, self._kafka.metadata_timeout_s)
+            [found] = self._asker.offsets_for_times(asked, self._kafka.metadata_timeout_s)
         except KafkaException as error:
             raise broker_error(error.args[0], self._kafka, topic=topic) from None
         if found.error is not None:
@@ -198,3 +201,4 @@ class Reader:
         """Commit what is published by now, and leave the brokers: within some seconds."""
         self._reports.commit(self._consumer, self._opened, wait=True)
         self._consumer.close()
+        self._asker.close()
