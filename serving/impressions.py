@@ -65,7 +65,7 @@ class Impressions:
         """Drop what a user was shown, as far as it is not on its way yet."""
         kept = [shown for shown in self._waiting if shown.user_id != user_id]
         if len(kept) < len(self._waiting):
-            self._count("dropped", len(self._waiting) - len(kept))
+            self._lose(len(self._waiting) - len(kept))
             self._waiting = deque(kept)
             self._items = sum(len(shown.slate.items) for shown in kept)
 
@@ -83,45 +83,50 @@ class Impressions:
             _log.warning("%d impressions were not sent by the end", self.queued)
         self._task.cancel()
         await asyncio.wait([self._task])
-        self._count("dropped", len(self._waiting))
+        self._lose(self.queued)
+
+    def _lose(self, count: int) -> None:
+        if count:
+            self._count("dropped", count)
 
     async def _run(self) -> None:
         while True:
             await self._news.wait()
             if len(self._waiting) < AT_ONCE:
                 await asyncio.sleep(_GATHER_S)  # the reply goes out, and more may come along
-            await self._send(await self._next_batch())
+            await self._send_some()
             if not self._waiting:
                 self._news.clear()
                 self._idle.set()
 
-    async def _next_batch(self) -> list[Entry]:
+    async def _send_some(self) -> None:
         entries: list[Entry] = []
-        while self._waiting and len(entries) < AT_ONCE:
-            shown = self._waiting.popleft()
-            self._items -= len(shown.slate.items)
-            entries.append(impression(shown))
-            await asyncio.sleep(0)  # requests go first
-        return entries
-
-    async def _send(self, entries: list[Entry]) -> None:
-        if not entries:
-            return
         outcome, log = "failed", self._log_of()
         try:
-            if await log.has_room():
-                await log.append(entries)
-                outcome = "sent"
-                self._tell("")
-            else:
-                outcome = "dropped"
-                self._tell("the event log is long: does a flow read it?")
+            while self._waiting and len(entries) < AT_ONCE:
+                shown = self._waiting.popleft()
+                self._items -= len(shown.slate.items)
+                entries.append(impression(shown))
+                await asyncio.sleep(0)  # requests go first
+            outcome = await self._send(log, entries)
         except RillrecError as error:
             self._tell(str(error))
         except Exception:  # the boundary of the task: replies go on, and so must this
             _log.exception("impressions can't be sent, for a reason that nobody foresaw")
         finally:
-            self._count(outcome, len(entries))
+            if entries:
+                self._count(outcome, len(entries))
+
+    async def _send(self, log: EventLog, entries: list[Entry]) -> str:
+        """Return what became of the entries."""
+        if not entries:
+            return "sent"
+        if not await log.has_room():
+            self._tell("the event log is long: does a flow read it?")
+            return "dropped"
+        await log.append(entries)
+        self._tell("")
+        return "sent"
 
     def _tell(self, trouble: str) -> None:
         """Log what keeps impressions from being sent, once for as long as it lasts."""
