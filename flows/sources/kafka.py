@@ -8,14 +8,15 @@ import threading
 from flows.decode import decode_json
 from flows.incidents import Incidents
 from flows.sources.event_source import EventSource
+from flows.sources.kafka_bounds import Place
 from flows.sources.kafka_partition import KafkaPartition
 from flows.sources.kafka_reader import Reader
 from flows.sources.kafka_reports import Reports
 from flows.sources.kafka_start import Bounds, Start, start_of
-from flows.sources.kafka_topics import Topics, refusal
+from flows.sources.kafka_topics import Topics
 from flows.sources.kafka_watch import BrokerWatch
 from flows.tally import Tally
-from schemas.errors import BrokerError, SettingsError, SourceError
+from schemas.errors import BrokerError, SourceError
 from schemas.kafka import event_types, start_ms
 from schemas.positions import Marks
 from schemas.settings_kafka import KafkaSettings
@@ -63,34 +64,35 @@ class KafkaSource(EventSource):
             raise ValueError(f"batch_size is {batch_size}, it must be at least 1")
         self.kafka, self.group, self.batch_size, self.follow = kafka, group, batch_size, follow
         self._incidents = incidents or Incidents(Tally())
-        self._types = _types_of(kafka)
-        topics = Topics(kafka)
-        counts = topics.wait(list(self._types))
-        missing = self._without(topics.refused)
+        self._types = event_types(kafka)
+        self._topics = Topics(kafka)
+        counts = self._topics.wait(list(self._types))
+        self._check_refused()
         self._watch_brokers = BrokerWatch(
-            topics,
+            self._topics,
             counts,
-            missing,
+            list(self._topics.refused),
             refresh_s=kafka.refresh_partitions_s,
             incidents=self._incidents,
         )
         self._readers: dict[int, Reader] = {}
+        self._bounds: dict[Place, Bounds] = {}
+        self._at_start: dict[Place, int | None] = {}
         parts = [(topic, number) for topic, count in counts.items() for number in range(count)]
         super().__init__(parts, decode_json)
 
-    def _without(self, refused: dict[str, str]) -> list[str]:
-        """Return the topics that can't be read."""
-        for topic, name in refused.items():
-            why = refusal(self.kafka, topic, name)
+    def _check_refused(self) -> None:
+        for topic in self._topics.refused:
+            why = self._topics.refusal(topic)
             if topic == self.kafka.interactions_topic:
                 raise BrokerError(why)
             _log.warning("reading no %ss: %s", self._types[topic], why)
-        return list(refused)
 
     def open_at(self, topic: str, partition: int, start: int | None) -> KafkaPartition:
-        reader = self._reader()
-        bounds = reader.bounds(topic, partition)
-        begin = self._begin(reader, topic, partition, start, bounds)
+        # Asked for when the first partition is opened: by then no other flow reads on.
+        self._bounds = self._bounds or self._topics.bounds(self.parts)
+        reader, bounds = self._reader(), self._bounds[topic, partition]
+        begin = self._begin(topic, partition, start, bounds)
         place = f"{topic}/{partition}"
         if begin.deleted:
             text = f"retention has deleted {begin.deleted} offsets of {place} that were never read"
@@ -108,10 +110,8 @@ class KafkaSource(EventSource):
             keep_reading=self.keep_reading,
         )
 
-    def _begin(
-        self, reader: Reader, topic: str, partition: int, mark: int | None, bounds: Bounds
-    ) -> Start:
-        place, wanted = f"{topic}/{partition}", self._wanted(reader, topic, partition, mark, bounds)
+    def _begin(self, topic: str, partition: int, mark: int | None, bounds: Bounds) -> Start:
+        place, wanted = f"{topic}/{partition}", self._wanted(topic, partition, mark, bounds)
         try:
             return start_of(
                 place, mark=mark, bounds=bounds, wanted=wanted, brokers=self.kafka.brokers
@@ -121,9 +121,7 @@ class KafkaSource(EventSource):
                 self._incidents.note("offsets_deleted", str(error), topic=topic, offset=mark)
             raise
 
-    def _wanted(
-        self, reader: Reader, topic: str, partition: int, mark: int | None, bounds: Bounds
-    ) -> int | None:
+    def _wanted(self, topic: str, partition: int, mark: int | None, bounds: Bounds) -> int | None:
         """Return the offset that ``kafka.start`` stands for, ``None`` where it is to be resumed."""
         start = self.kafka.start
         # The catalogue is rebuilt from its topic, and a partition that has come is read whole.
@@ -134,7 +132,9 @@ class KafkaSource(EventSource):
             return bounds.earliest
         if start == "latest":
             return bounds.latest
-        offset = reader.offset_at(topic, partition, start_ms(start))
+        if not self._at_start:
+            self._at_start = self._topics.offsets_at(self.parts, start_ms(start))
+        offset = self._at_start[topic, partition]
         return bounds.latest if offset is None else offset
 
     def _reader(self) -> Reader:
@@ -145,6 +145,7 @@ class KafkaSource(EventSource):
                 self.kafka,
                 group=self.group,
                 batch_size=self.batch_size,
+                topics=self._topics,
                 watch=self._watch_brokers,
                 reports=Reports(self.group, self._published, incidents=self._incidents),
             )
@@ -157,13 +158,3 @@ class KafkaSource(EventSource):
         """Commit what is published by now, and leave the brokers."""
         for thread in list(self._readers):
             self._readers.pop(thread).close()
-
-
-def _types_of(kafka: KafkaSettings) -> dict[str, str]:
-    types = event_types(kafka)
-    if len(types) < 4:
-        raise SettingsError(
-            f"the topics of interactions, impressions, items and forget are {', '.join(types)}: "
-            "each needs one of its own, which tells the type of its events (kafka.*_topic)"
-        )
-    return types

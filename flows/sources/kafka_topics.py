@@ -11,6 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from flows.kafka_client import broker_error, client_of
+from flows.sources.kafka_bounds import Place, bounds_of, offsets_at
+from flows.sources.kafka_start import Bounds
 from schemas.errors import BrokerError, BrokerUnavailable
 from schemas.kafka import explained
 from schemas.settings_kafka import KafkaSettings
@@ -108,6 +110,19 @@ class Topics:
             self._admin.poll(_POLL_S)
         return counts
 
+    def bounds(self, places: Sequence[Place]) -> dict[Place, Bounds]:
+        """Return between which offsets partitions can be read now. Raises as ``bounds_of``."""
+        return bounds_of(self._admin, self._kafka, places)
+
+    def offsets_at(self, places: Sequence[Place], time_ms: int) -> dict[Place, int | None]:
+        """Return where a time lies in partitions. Raises as ``bounds_of``."""
+        return offsets_at(self._admin, self._kafka, places, time_ms)
+
+    def refusal(self, topic: str) -> str:
+        """Return in words why a topic was refused, and what to do."""
+        name = self.refused[topic]
+        return explained(name, "not authorized", brokers=self._kafka.brokers, topic=topic)
+
     def _error(self, answered: KafkaError | None) -> BrokerError:
         """Return why there is no answer: what was complained about says more than the answer."""
         names = (*_BARRED, "_RESOLVE", "_TRANSPORT", "_ALL_BROKERS_DOWN")
@@ -117,8 +132,3 @@ class Topics:
         if told:
             return broker_error(told[0], self._kafka)
         return BrokerUnavailable(explained("_TIMED_OUT", "timed out", brokers=self._kafka.brokers))
-
-
-def refusal(kafka: KafkaSettings, topic: str, name: str) -> str:
-    """Return in words why a topic can't be used, and what to do."""
-    return explained(name, "not authorized", brokers=kafka.brokers, topic=topic)
