@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from flows.incidents import Incidents
 from flows.kafka_client import broker_error, client_of
-from flows.sources.kafka_topics import Topics, refusal
+from flows.sources.kafka_topics import Topics
 from flows.tally import Tally
 from schemas.errors import BrokerError
 from schemas.kafka import is_too_large, producer_properties
@@ -81,8 +81,8 @@ class KafkaLetters:
         self._complaint = "they are not acknowledged"
         topics = Topics(kafka)
         topics.wait([self._topic])
-        for name in topics.refused.values():
-            raise BrokerError(refusal(kafka, self._topic, name))
+        for topic in topics.refused:
+            raise BrokerError(topics.refusal(topic))
         # What was taken may not be given up again: a letter waits for the brokers for ever.
         own = producer_properties(kafka, {"delivery.timeout.ms": 0})
         self._producer = client_of(

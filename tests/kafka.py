@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from rillrec.broker_runtime import runtime_for
@@ -30,38 +30,43 @@ class Kafka:
         self, name: str = "t", *, partitions: int = 1, config: Mapping[str, str] | None = None
     ) -> str:
         """Return the name of a new topic, which no other test has."""
-        unique = f"{name}-{os.getpid()}-{next(_numbers)}"
-        wanted = NewTopic(unique, partitions, 1, config=dict(config or {}))
-        self.admin.create_topics([wanted])[unique].result(30)
-        deadline = time.monotonic() + 30
-        while (
-            len(self.admin.list_topics(unique, timeout=10).topics[unique].partitions) < partitions
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        return unique
+        [topic] = self._made({name: dict(config or {})}, partitions)
+        return topic
 
     def topics(self, *, partitions: int = 1) -> dict[str, str]:
         """Return settings that name a full set of new topics."""
-        compacted = {"items": {"cleanup.policy": "compact"}}
+        names = ("interactions", "impressions", "items", "forget", "dead-letters", "incidents")
+        configs: dict[str, dict[str, str]] = {name: {} for name in names}
+        configs["items"] = {"cleanup.policy": "compact"}
+        made = self._made(configs, partitions)
         return {
-            f"{name.replace('-', '_')}_topic": self.topic(
-                name, partitions=partitions, config=compacted.get(name)
-            )
-            for name in (
-                "interactions",
-                "impressions",
-                "items",
-                "forget",
-                "dead-letters",
-                "incidents",
-            )
+            f"{name.replace('-', '_')}_topic": topic
+            for name, topic in zip(names, made, strict=True)
         }
+
+    def _made(self, configs: Mapping[str, dict[str, str]], partitions: int) -> list[str]:
+        """Return the names of new topics, once all their partitions have leaders."""
+        topics = {f"{name}-{os.getpid()}-{next(_numbers)}": c for name, c in configs.items()}
+        wanted = [NewTopic(topic, partitions, 1, config=c) for topic, c in topics.items()]
+        for created in self.admin.create_topics(wanted).values():
+            created.result(30)
+        deadline = time.monotonic() + 30
+        for topic in topics:
+            while not self._is_led(topic, partitions):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        return list(topics)
+
+    def _is_led(self, topic: str, partitions: int) -> bool:
+        found = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
+        return len(found) == partitions and all(one.leader >= 0 for one in found.values())
 
     def produce(self, topic: str, pairs: Iterable[Pair], *, partition: int = -1) -> None:
         """Append (key, value) pairs, and return when all are acknowledged."""
         failed: list[str] = []
-        producer = Producer({"bootstrap.servers": self.brokers, "enable.idempotence": True})
+        producer = Producer(
+            {"bootstrap.servers": self.brokers, "enable.idempotence": True, "log_level": 0}
+        )
 
         def told(error: object, _message: Message) -> None:
             if error is not None:
@@ -98,7 +103,7 @@ class Kafka:
 
     def consume(self, topic: str, *, timeout_s: float = 30.0) -> Sequence[Message]:
         """Return all that a topic holds now, each partition in order."""
-        ends = {p: end for p, end in self.ends(topic).items() if end}
+        left = {p: end for p, end in self.ends(topic).items() if end}
         consumer = Consumer(
             {
                 "bootstrap.servers": self.brokers,
@@ -106,19 +111,24 @@ class Kafka:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
+                "log_level": 0,
             }
         )
         try:
-            consumer.assign([TopicPartition(topic, p, 0) for p in ends])
+            consumer.assign([TopicPartition(topic, p, 0) for p in left])
             found: list[Message] = []
-            left, deadline = set(ends), time.monotonic() + timeout_s
+            deadline = time.monotonic() + timeout_s
             while left:
-                assert time.monotonic() < deadline
+                assert time.monotonic() < deadline, f"{topic} has not shown all up to {left}"
                 for message in consumer.consume(1_000, 0.2):
+                    partition, offset = message.partition(), message.offset()
                     if message.error() is None:
                         found.append(message)
-                    else:  # the end of a partition
-                        left.discard(message.partition())
+                        offset += 1
+                    elif message.error().code() != KafkaError._PARTITION_EOF:
+                        raise AssertionError(message.error())
+                    if partition in left and offset >= left[partition]:
+                        del left[partition]
             return found
         finally:
             consumer.close()

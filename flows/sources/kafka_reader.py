@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from confluent_kafka import (
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -17,7 +16,8 @@ from confluent_kafka import (
 from flows.kafka_client import broker_error, client_of
 from flows.sources.kafka_inbox import Fetched, Inbox
 from flows.sources.kafka_reports import Reports
-from flows.sources.kafka_start import Bounds, start_of
+from flows.sources.kafka_start import start_of
+from flows.sources.kafka_topics import Topics
 from flows.sources.kafka_watch import BrokerWatch
 from schemas.errors import FlowOutdated
 from schemas.kafka import is_away
@@ -60,42 +60,19 @@ class Reader:
         *,
         group: str,
         batch_size: int,
+        topics: Topics,
         watch: BrokerWatch,
         reports: Reports,
     ) -> None:
         self._kafka, self._batch_size = kafka, batch_size
-        self._watch, self._reports = watch, reports
+        self._topics, self._watch, self._reports = topics, watch, reports
         own = {**_OWN, "group.id": group, "on_commit": reports.committed}
         self._consumer = client_of(
             Consumer, kafka, on_error=watch.suspect, own=own, advised=_ADVISED
         )
-        # Asks for offsets by connections of its own: behind a fetch that waits for news, an answer
-        # takes half a second, and each partition asks.
-        self._asker = client_of(Consumer, kafka, on_error=watch.suspect, own={"group.id": group})
         self._inboxes: dict[tuple[str, int], Inbox] = {}
         self._opened: set[tuple[str, int]] = set()
         self._idle, self._quiet_until_s = 0, 0.0
-
-    def bounds(self, topic: str, partition: int) -> Bounds:
-        """Return the offsets between which a partition can be read now."""
-        place = TopicPartition(topic, partition)
-        try:
-            return Bounds(
-                *self._asker.get_watermark_offsets(place, timeout=self._kafka.metadata_timeout_s)
-            )
-        except KafkaException as error:
-            raise broker_error(error.args[0], self._kafka, topic=topic) from None
-
-    def offset_at(self, topic: str, partition: int, time_ms: int) -> int | None:
-        """Return the first offset at or after a time; ``None`` where there is none yet."""
-        asked = [TopicPartition(topic, partition, time_ms)]
-        try:
-            [found] = self._asker.offsets_for_times(asked, self._kafka.metadata_timeout_s)
-        except KafkaException as error:
-            raise broker_error(error.args[0], self._kafka, topic=topic) from None
-        if found.error is not None:
-            raise broker_error(found.error, self._kafka, topic=topic)
-        return None if found.offset == OFFSET_END else found.offset
 
     def open(self, topic: str, partition: int, offset: int, *, until: int | None) -> Inbox:
         """Begin to read a partition, into its own inbox."""
@@ -179,7 +156,7 @@ class Reader:
 
     def _gone(self, inbox: Inbox, wanted: int) -> None:
         topic, partition, kafka = inbox.topic, inbox.partition, self._kafka
-        bounds = self.bounds(topic, partition)
+        [bounds] = self._topics.bounds([(topic, partition)]).values()
         start = start_of(
             f"{topic}/{partition}",
             mark=wanted,
@@ -201,4 +178,3 @@ class Reader:
         """Commit what is published by now, and leave the brokers: within some seconds."""
         self._reports.commit(self._consumer, self._opened, wait=True)
         self._consumer.close()
-        self._asker.close()

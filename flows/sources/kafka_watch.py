@@ -11,11 +11,13 @@ from confluent_kafka import KafkaError
 from flows.incidents import Incidents
 from flows.sources.kafka_topics import Topics
 from schemas.errors import BrokerError, FlowOutdated
-from schemas.kafka import is_away
 
 _LOOKS_EVERY_S = 0.1
 _SILENT_S = 1.0
 """How long brokers may leave a question open that was asked because they seemed to be away."""
+
+_GONE_S = 5.0
+"""How long a topic that is read may be missing: a broker that starts may not know of it yet."""
 
 
 class BrokerWatch:
@@ -48,12 +50,12 @@ class BrokerWatch:
         self._lock = threading.Lock()
         self._suspicion = ""
         self._asked_s: float | None = None
+        self._gone_since_s: float | None = None
         self._look_at_s, self._refresh_at_s = 0.0, clock() + refresh_s
 
     def suspect(self, error: KafkaError) -> None:
         """Take in what a client complains about."""
-        if is_away(error.name()) or error.name() in ("_AUTHENTICATION", "_SSL"):
-            self._suspicion = error.str()
+        self._suspicion = error.str()
 
     def __call__(self) -> None:
         """Look, where it is time to.
@@ -62,6 +64,8 @@ class BrokerWatch:
         ------
         FlowOutdated
             There are other partitions than the flow was built for.
+        BrokerError
+            A topic that is read is gone, or may not be read any more.
         """
         if self._clock() < self._look_at_s or not self._lock.acquire(blocking=False):
             return
@@ -89,15 +93,30 @@ class BrokerWatch:
                 self._incidents.away("broker", self._suspicion)
             return
         self._asked_s, self._refresh_at_s = None, now_s + self._refresh_s
-        self._heed(counts)
+        self._suspicion = ""
+        self._look_for_gone(now_s)
+        self._look_for_leaders()
+        self._look_for_new(counts)
 
-    def _heed(self, counts: Mapping[str, int]) -> None:
+    def _look_for_gone(self, now_s: float) -> None:
+        gone = [topic for topic in self._counts if topic in self._topics.refused]
+        if not gone:
+            self._gone_since_s = None
+            return
+        self._suspicion = self._topics.refusal(gone[0])
+        if self._gone_since_s is None:
+            self._gone_since_s = now_s
+        if now_s - self._gone_since_s > _GONE_S:
+            raise BrokerError(self._suspicion)
+
+    def _look_for_leaders(self) -> None:
         if self._topics.leaderless:
             self._suspicion = f"no broker leads {', '.join(self._topics.leaderless)}"
             self._incidents.away("broker", self._suspicion)
-            return
-        self._suspicion = ""
-        self._incidents.back("broker")
+        else:
+            self._incidents.back("broker")
+
+    def _look_for_new(self, counts: Mapping[str, int]) -> None:
         for topic, count in counts.items():
             known = self._counts.get(topic, 0)
             if count != known:
