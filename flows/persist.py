@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from flows.batches import Lesson, Settled
 from flows.dead_letters import DeadLetters
 from flows.patience import patiently
@@ -24,6 +26,8 @@ class Persist:
         Under which the learner waits: the model's name.
     dead_letters
         Where to write refused events to as well, before the store has them.
+    forget_elsewhere
+        Forgets users in other models too, before the store has forgotten them.
     """
 
     def __init__(
@@ -33,8 +37,10 @@ class Persist:
         key: str,
         tally: Tally,
         dead_letters: DeadLetters | None = None,
+        forget_elsewhere: Callable[[str, Sequence[str]], None] = lambda _shard, _users: None,
     ) -> None:
         self._store, self._key, self._tally, self._letters = store, key, tally, dead_letters
+        self._forget_elsewhere = forget_elsewhere
 
     def __call__(self, values: list[tuple[str, Settled]]) -> list[tuple[str, list[Lesson]]]:
         """Store pieces, and return their lessons.
@@ -56,6 +62,9 @@ class Persist:
     def _write(self, writes: list[ShardWrite]) -> None:
         if self._letters is not None:
             self._letters.write([letter for write in writes for letter in write.dead])
+        for write in writes:
+            if write.forgotten:
+                self._forget_elsewhere(write.shard, write.forgotten)
         patiently(lambda _again: self._store.write_shards(writes))
 
 

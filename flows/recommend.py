@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -48,6 +48,7 @@ def build_flow(
     lease: Lease | None = None,
     watch: Callable[[], None] = lambda: None,
     dead_letters: DeadLetters | None = None,
+    forget_elsewhere: Callable[[str, Sequence[str]], None] = lambda _shard, _users: None,
     micro_batch_wait_ms: int | None = 50,
     cached_users: int = CACHED_USERS,
     now_ms: Callable[[], int] = wall_ms,
@@ -67,6 +68,8 @@ def build_flow(
         Held while reading; without it, nothing keeps a second flow from the same model.
     watch
         Called while reading; raises ``FlowOutdated`` where the flow is to be built anew.
+    forget_elsewhere
+        Forgets users of a shard in other models too.
     micro_batch_wait_ms
         See ``Learn``: ``None`` makes what is learnt independent of timing.
     cached_users
@@ -77,7 +80,13 @@ def build_flow(
     tally, failures, held = tally or Tally(), failures or Failures(), Held()
     source.resume_from(store, lease, watch=watch)
     decode = Decode(source.decoder, tally=tally, now_ms=now_ms)
-    persist = Persist(store, key=model_name, tally=tally, dead_letters=dead_letters)
+    persist = Persist(
+        store,
+        key=model_name,
+        tally=tally,
+        dead_letters=dead_letters,
+        forget_elsewhere=forget_elsewhere,
+    )
     trims = isinstance(source, LogSource)
     sink = PublishSink(store, tally=tally, held=held, trims_events=trims)
 

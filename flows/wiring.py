@@ -5,13 +5,14 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from bytewax.dataflow import Dataflow
 
 from flows.cluster import leads
+from flows.elsewhere import Elsewhere
 from flows.failures import Failures
 from flows.incidents import Incidents
 from flows.learn import learner_of
@@ -32,6 +33,13 @@ from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
 
 
+class Followed(TypedDict, total=False):
+    """What a flow looks at, and what it does, beside its own model."""
+
+    watch: Callable[[], None]
+    forget_elsewhere: Callable[[str, Sequence[str]], None]
+
+
 class Wired(NamedTuple):
     """A flow, with what it takes to end it in order and to tell its errors."""
 
@@ -40,13 +48,36 @@ class Wired(NamedTuple):
     failures: Failures
 
 
+class Name(NamedTuple):
+    """A name of a model in the Redis at ``url``, which may come to stand for another one."""
+
+    alias: Alias
+    settings: Settings
+    url: str
+
+    def store(self, model: str | None = None) -> RedisStore:
+        """Return a store of a model, by default of that which the name stands for at present."""
+        if model is None:
+            model = patiently(lambda _again: self.alias.serves())
+        return RedisStore.of(self.settings, self.url, name=model)
+
+    def followed(self, store: RedisStore, incidents: Incidents) -> Followed:
+        """Return what a flow into the store of one of its models has to do about the others."""
+        alias, model = self.alias, store.keys.name
+        watch = Served(
+            alias.serves, name=alias.name, model=model, now_ms=wall_ms, incidents=incidents
+        )
+        elsewhere = Elsewhere(alias.models, own=model, store_of=self.store)
+        return {"watch": watch, "forget_elsewhere": elsewhere}
+
+
 def wired(
     settings: Settings,
-    store: Store,
+    store: RedisStore,
     *,
     source: EventSource | None = None,
     lease: Lease | None = None,
-    watch: Callable[[], None] = lambda: None,
+    name: Name | None = None,
     outlets: Outlets | None = None,
     timely: bool = True,
 ) -> Wired:
@@ -58,8 +89,9 @@ def wired(
         By default that of the settings, followed without end.
     lease
         Of that model, in the one process of the flow that holds it.
-    watch
-        Called while reading; raises ``FlowOutdated`` where the flow is to be built anew.
+    name
+        What the model is served as. Where that is moved to another model, the source ends with
+        ``FlowOutdated``; and who is forgotten is forgotten in all models of the name.
     outlets
         Where incidents and dead letters go, with the tally that is counted in.
     timely
@@ -67,15 +99,16 @@ def wired(
         otherwise as thoroughly as there is time for.
     """
     incidents, letters = outlets or Outlets(Incidents(Tally()))
-    store, failures = noticed(store, incidents), Failures()
+    heard, failures = noticed(store, incidents), Failures()
     if source is None:
-        source = source_of(settings, store, incidents=incidents)
+        source = source_of(settings, heard, incidents=incidents)
+    followed: Followed = {} if name is None else name.followed(store, incidents)
     flow = build_flow(
         source,
-        store,
+        heard,
         partial(
             learner_of,
-            store,
+            heard,
             config=settings.shapes(),
             publish_interval_ms=settings.flow.publish_interval_ms,
         ),
@@ -83,10 +116,10 @@ def wired(
         model_name=settings.model.name,
         tally=incidents.tally,
         lease=lease,
-        watch=watch,
         dead_letters=letters,
         micro_batch_wait_ms=settings.flow.micro_batch_wait_ms if timely else None,
         failures=failures,
+        **followed,
     )
     return Wired(flow, source, failures)
 
@@ -135,18 +168,16 @@ def flow_of(settings: Settings) -> Dataflow:
     StoreError
         The embedded Redis does not start, or another flow learns this model.
     """
-    url, name = _redis_of(settings), settings.model.name
-    serves = Alias(Wire(url, timeout_s=5.0), name).serves
-    model = patiently(lambda _again: serves())
-    store = RedisStore.of(settings, url, name=model)
+    url = _redis_of(settings)
+    name = Name(Alias(Wire(url, timeout_s=5.0), settings.model.name), settings, url)
+    store = name.store()
     lease = lease_of(store) if leads(sys.argv, os.environ) else None
     if lease is not None:
         lease.hold()
     outlets = outlets_of(settings.kafka)
     told = outlets.__enter__()
     atexit.register(outlets.__exit__, None, None, None)
-    watch = Served(serves, name=name, model=model, now_ms=wall_ms, incidents=told.incidents)
-    return wired(going_on(settings, store), store, lease=lease, watch=watch, outlets=told).flow
+    return wired(going_on(settings, store), store, lease=lease, name=name, outlets=told).flow
 
 
 def _redis_of(settings: Settings) -> str:

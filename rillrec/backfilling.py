@@ -73,6 +73,7 @@ class Backfill:
         self.ended_early = False
         plan = Plan(name=name, since=settings.kafka.start)
         self.goes_on = Plans(wire, self.into).claim(plan, self.store)
+        self.alias.add(self.into)
         check_model(settings, self.store)
 
     def parts(self) -> list[tuple[str, int]]:

@@ -10,20 +10,17 @@ from flows.cluster import ALONE, Cluster
 from flows.learn import check_reading
 from flows.outlets import Outlets, outlets_of
 from flows.patience import patiently
-from flows.recommend import wall_ms
-from flows.served import Served
 from flows.tally import Tally
-from flows.wiring import going_on, lease_of, wired
+from flows.wiring import Name, going_on, lease_of, wired
 from rillrec.engine import run_flow
 from rillrec.flow_metrics import flow_metrics_served
 from rillrec.ports import choose_port
 from rillrec.rebuilding import rebuilt
-from rillrec.stores import alias_at, store_at
+from rillrec.stores import alias_at
 from schemas.errors import FlowOutdated, PeerLost, RillrecError, StoreRolledBack
 from schemas.model_log import Configure
 from schemas.settings import Settings
 from serving.store import RedisStore
-from serving.store.alias import Alias
 
 _log = logging.getLogger(__name__)
 
@@ -58,8 +55,8 @@ def learn(settings: Settings, url: str, *, cluster: Cluster = ALONE, said: bool 
     with ExitStack() as stack:
         outlets = stack.enter_context(outlets_of(settings.kafka))
         stack.enter_context(metrics_of(settings, outlets.incidents.tally))
-        alias = stack.enter_context(alias_at(url, settings))
-        learning = _Learning(settings, url, alias, cluster, outlets, said=said)
+        name = Name(stack.enter_context(alias_at(url, settings)), settings, url)
+        learning = _Learning(name, cluster, outlets, said=said)
         try:
             return rebuilt(learning, cluster=cluster, incidents=outlets.incidents)
         except RillrecError as error:
@@ -71,44 +68,24 @@ def learn(settings: Settings, url: str, *, cluster: Cluster = ALONE, said: bool 
 class _Learning:
     """Builds the flow from what the store holds, and runs it, once for each call."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        url: str,
-        alias: Alias,
-        cluster: Cluster,
-        outlets: Outlets,
-        *,
-        said: bool,
-    ) -> None:
-        self._settings, self._url, self._alias = settings, url, alias
-        self._cluster, self._outlets, self._said = cluster, outlets, said
+    def __init__(self, name: Name, cluster: Cluster, outlets: Outlets, *, said: bool) -> None:
+        self._name, self._cluster, self._outlets, self._said = name, cluster, outlets, said
 
     def __call__(self) -> int:
-        alias, said = self._alias, self._said
+        settings, said = self._name.settings, self._said
         self._said = False
-        model = patiently(lambda _again: alias.serves())
-        if model != alias.name:
-            _log.info("%r stands for the model %r", alias.name, model)
-        with closing(store_at(self._url, self._settings, model=model)) as store:
-            settings = self._settings if said else going_on(self._settings, store)
+        with closing(self._name.store()) as store:
+            if store.keys.name != settings.model.name:
+                _log.info("%r stands for the model %r", settings.model.name, store.keys.name)
             check_model(settings, store)
-            return self._run(settings, store, model)
+            return self._run(settings if said else going_on(settings, store), store)
 
-    def _run(self, settings: Settings, store: RedisStore, model: str) -> int:
-        alias, outlets = self._alias, self._outlets
+    def _run(self, settings: Settings, store: RedisStore) -> int:
         lease = lease_of(store) if self._cluster.leads else None
-        watch = Served(
-            alias.serves,
-            name=alias.name,
-            model=model,
-            now_ms=wall_ms,
-            incidents=outlets.incidents,
-        )
         try:
             if lease is not None:
                 lease.hold()  # the other processes can't begin before this one does
-            made = wired(settings, store, lease=lease, watch=watch, outlets=outlets)
+            made = wired(settings, store, lease=lease, name=self._name, outlets=self._outlets)
             with closing(made.source):
                 return run_flow(
                     made.flow, made.source, cluster=self._cluster, failures=made.failures

@@ -23,6 +23,7 @@ key                                       type    holds
 ``rillrec:{NAME}:owner``                  string  the lease of the one flow that may write the model
 ``rillrec:{NAME}:serves``                 string  the model that NAME stands for, if it is another
 ``rillrec:{NAME}:served``                 string  the model that NAME stood for before
+``rillrec:{NAME}:models``                 set     all models that NAME stood for, or may yet
 ``rillrec:{NAME}:backfill``               string  what a backfill into NAME was started with, JSON
 ========================================  ======  ==================================================
 """
@@ -63,6 +64,7 @@ class Keys:
         self.owner = f"rillrec:{{{name}}}:owner"
         self.serves = f"rillrec:{{{name}}}:serves"
         self.served = f"rillrec:{{{name}}}:served"
+        self.models = f"rillrec:{{{name}}}:models"
         self.backfill = f"rillrec:{{{name}}}:backfill"
 
     def user(self, user_id: str) -> str:

@@ -44,6 +44,15 @@ class Alias:
         raw: bytes | None = self._wire.call("GET", self._keys.served)
         return None if raw is None else raw.decode()
 
+    def models(self) -> set[str]:
+        """Return the models that it stands or stood for, and those that are built for it."""
+        raw: list[bytes] = self._wire.call("SMEMBERS", self._keys.models)
+        return {self.serves(), *(name.decode() for name in raw)}
+
+    def add(self, model: str) -> None:
+        """Note that a model is built for the name: who is forgotten is forgotten there too."""
+        self._wire.call("SADD", self._keys.models, model)
+
     def move(self, model: str) -> str:
         """Have the name stand for a model from now on; return for which it stood before.
 
@@ -56,5 +65,13 @@ class Alias:
         former = self.serves()
         if former != model:
             keys = self._keys
-            self._wire.transact([[("SET", keys.serves, model), ("SET", keys.served, former)]])
+            self._wire.transact(
+                [
+                    [
+                        ("SET", keys.serves, model),
+                        ("SET", keys.served, former),
+                        ("SADD", keys.models, former, model),
+                    ]
+                ]
+            )
         return former

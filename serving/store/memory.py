@@ -137,13 +137,10 @@ class MemoryStore:
             yield from sorted(self._audit, key=lambda audited: audited.shard)
 
     def adopt_erasures(self, other: Store) -> None:
-        adopted = list(other.erasures())
-        if not adopted:
-            return
-        key = other.forget_key()
+        adopted, key = list(other.erasures()), other.forget_key()
         with self._changed:
             self._forget_key = self._forget_key or key
-            if self._forget_key != key:
+            if adopted and self._forget_key != key:
                 raise other_key()
             for audited in adopted:
                 if audited not in self._audit:

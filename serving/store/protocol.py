@@ -73,7 +73,8 @@ class Store(Protocol):
     def adopt_erasures(self, other: Store) -> None:
         """Keep out whom another model has forgotten too, and tell of it in this one's audit.
 
-        May be repeated, to take over what the other has forgotten since.
+        A model without a key takes the other's, also where nobody was forgotten yet. May be
+        repeated, to take over what the other has forgotten since.
 
         Raises
         ------

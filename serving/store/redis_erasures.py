@@ -60,10 +60,8 @@ class ErasuresInRedis(RedisPart):
         by_shard: dict[str, list[Audited]] = {}
         for audited in other.erasures():
             by_shard.setdefault(audited.shard, []).append(audited)
-        if not by_shard:
-            return
         key = other.forget_key()
-        if self._key_or(key) != key:
+        if self._key_or(key) != key and by_shard:
             raise other_key()
         for shard, entries in by_shard.items():
             self._adopt(shard, entries)

@@ -42,6 +42,15 @@ def test_moving_to_what_it_stands_for_forgets_nothing(wire: Wire) -> None:
     assert (alias.serves(), alias.served()) == ("two", "shop")
 
 
+def test_a_name_knows_all_models_that_hold_its_users(wire: Wire) -> None:
+    alias = Alias(wire, "shop")
+    assert alias.models() == {"shop"}
+    alias.add("two")
+    assert alias.models() == {"shop", "two"}
+    alias.move("three")
+    assert alias.models() == {"shop", "two", "three"}
+
+
 def test_a_name_that_no_model_can_have_is_refused(wire: Wire) -> None:
     with pytest.raises(ValueError, match="model name 'a b' is unusable"):
         Alias(wire, "shop").move("a b")

@@ -222,6 +222,7 @@ def test_key_of_the_hashes_is_made_once(store: Store) -> None:
 def test_erasures_of_another_model_are_adopted_with_their_key(store: Store) -> None:
     other = MemoryStore(now_ms=lambda: NOW_MS)
     store.adopt_erasures(other)
+    assert store.forget_key() == other.forget_key()  # before anybody was forgotten
     other.write_shards(
         [ShardWrite(s, {}, {}, erased=(erasure(s, NOW_MS, other),)) for s in ("s00", "s09")]
     )
