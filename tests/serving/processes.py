@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from online_models.sessions import absorb
 from schemas.decoding import decode, user_of
@@ -20,7 +22,9 @@ from serving.store import RedisStore, ShardWrite
 
 RULES = StreamRules(repeats="exclude")
 SCORER = """
+import json
 import sys
+from schemas.settings_kafka import KafkaSettings
 from schemas.user_state import StreamRules
 from serving.running import run
 from serving.server import ScorerServer
@@ -30,6 +34,8 @@ server = ScorerServer(
     rules=StreamRules(repeats="exclude"),
     port=0,
     stale_after_s=1.5,
+    kafka=KafkaSettings(**json.loads(sys.argv[2])),
+    log_impressions=sys.argv[3] == "True",
 )
 run(server, on_start=lambda server: print(server.port, flush=True))
 """
@@ -44,9 +50,12 @@ class ScorerProcess:
 
 
 @contextmanager
-def scorer_at(url: str) -> Iterator[ScorerProcess]:
-    """Run a scorer for as long as the block runs."""
-    command = [sys.executable, "-W", "error", "-c", SCORER, url]
+def scorer_at(
+    url: str, *, kafka: Mapping[str, Any] | None = None, log_impressions: bool = False
+) -> Iterator[ScorerProcess]:
+    """Run a scorer for as long as the block runs; ``kafka`` are settings."""
+    arguments = [url, json.dumps(kafka or {}), str(log_impressions)]
+    command = [sys.executable, "-W", "error", "-c", SCORER, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
