@@ -26,10 +26,16 @@ replicas may lack, which a log inside that cluster can't promise.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from flows.batches import Lesson
+from schemas.errors import StoreUnavailable
 from schemas.positions import Marks, advance, higher, mark_of
 from serving.store import Store
 from serving.store.refusals import shard_elsewhere
+
+LOOKS_EVERY_MS = 1_000
 
 
 class Held:
@@ -39,12 +45,14 @@ class Held:
         self._seen: dict[str, Marks] = {}
         self._moved: set[str] = set()
         self._recorded: dict[str, Marks] | None = None
+        self._lock = threading.Lock()
 
     def note(self, lesson: Lesson) -> None:
         """Take in that a lesson's shard holds all of its events."""
         if lesson.held:
-            marks = self._seen.setdefault(lesson.shard, {})
-            advance(marks, lesson.topic, lesson.partition, lesson.held)
+            with self._lock:
+                marks = self._seen.setdefault(lesson.shard, {})
+                advance(marks, lesson.topic, lesson.partition, lesson.held)
             self._moved.add(lesson.shard)
 
     def check(self, store: Store) -> None:
@@ -55,9 +63,11 @@ class Held:
         StoreRolledBack
             A shard has lost writes.
         """
-        for shard, marks in zip(self._seen, store.read_marks(list(self._seen)), strict=True):
-            if any(_lacking(marks, self._seen[shard])):
-                raise shard_elsewhere(shard, marks, self._seen[shard])
+        with self._lock:  # workers that read may look too
+            seen = {shard: higher({}, marks) for shard, marks in self._seen.items()}
+        for shard, marks in zip(seen, store.read_marks(list(seen)), strict=True):
+            if any(_lacking(marks, seen[shard])):
+                raise shard_elsewhere(shard, marks, seen[shard])
 
     def unrecorded(self, store: Store) -> dict[str, Marks]:
         """Return the marks to record, of shards that have moved since they were last recorded."""
@@ -71,6 +81,29 @@ class Held:
         assert self._recorded is not None
         self._recorded |= marks
         self._moved.clear()
+
+
+class Lookout:
+    """Looks about once a second whether the store still holds what it held, events or none.
+
+    Without one, a store that lost writes while nothing happens would be found out, and its users
+    be caught up, only by the next event.
+    """
+
+    def __init__(self, held: Held, store: Store, *, now_ms: Callable[[], int]) -> None:
+        self._held, self._store, self._now_ms = held, store, now_ms
+        self._look_at_ms = 0
+
+    def __call__(self) -> None:
+        """Look, where it is time to. Raises ``StoreRolledBack`` as ``Held.check``."""
+        now_ms = self._now_ms()
+        if now_ms < self._look_at_ms:
+            return
+        self._look_at_ms = now_ms + LOOKS_EVERY_MS
+        try:
+            self._held.check(self._store)
+        except StoreUnavailable:
+            return  # whoever needs the store waits for it, and says so
 
 
 def resume_marks(store: Store) -> Marks:

@@ -16,7 +16,7 @@ from bytewax.dataflow import Dataflow
 from flows.dead_letters import DeadLetters
 from flows.decode import Decode
 from flows.failures import Failures
-from flows.held import Held
+from flows.held import Held, Lookout
 from flows.learn import Learn
 from flows.lease import Lease
 from flows.persist import Persist
@@ -78,7 +78,13 @@ def build_flow(
         Keeps the first error of the steps, for whoever runs the flow on several workers.
     """
     tally, failures, held = tally or Tally(), failures or Failures(), Held()
-    source.resume_from(store, lease, watch=watch)
+    lookout = Lookout(held, store, now_ms=now_ms)
+
+    def look() -> None:
+        watch()
+        lookout()
+
+    source.resume_from(store, lease, watch=look)
     decode = Decode(source.decoder, tally=tally, now_ms=now_ms)
     persist = Persist(
         store,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.batches import Lesson, SourceBatch
-from flows.held import Held, resume_marks
+from flows.held import Held, Lookout, resume_marks
 from flows.sources.log import LogPartition, LogSource
 from online_models.learner import Learner
 from schemas.errors import StoreRolledBack
@@ -19,7 +19,7 @@ from schemas.keys import shard_of
 from schemas.model_log import Progress, Publish
 from schemas.positions import Marks
 from serving.store import MemoryStore, ShardWrite
-from tests.flows.streams import START_MS, run, troubled
+from tests.flows.streams import START_MS, StormyStore, run, troubled
 
 
 def noted(shard: str, until: int, *, partition: int = 0) -> Lesson:
@@ -228,3 +228,25 @@ def test_whatever_slots_lose_and_whenever_all_is_as_if_nothing_had_been_lost(
     assert learner is not None
     assert wanted is not None
     assert outcome(learner, store) == outcome(wanted, undisturbed)
+
+
+def test_a_loss_is_noticed_within_a_second_though_no_event_comes() -> None:
+    store, held, clock = MemoryStore(), Held(), [0]
+    look = Lookout(held, store, now_ms=lambda: clock[0])
+    stored(store, "s01", {"t": {0: 40}})
+    held.note(noted("s01", 40))
+    look()
+    stored(store, "s01", {"t": {0: 39}})
+    clock[0] += 999
+    look()
+    clock[0] += 1
+    with pytest.raises(StoreRolledBack, match="shard s01 stands at"):
+        look()
+
+
+def test_a_store_that_is_away_is_left_to_those_who_wait_for_it() -> None:
+    store, held = StormyStore(), Held()
+    stored(store, "s01", {"t": {0: 40}})
+    held.note(noted("s01", 40))
+    store.weather.before["read_marks"] = 1
+    Lookout(held, store, now_ms=lambda: 5)()
