@@ -55,7 +55,7 @@ class Faucet(threading.Thread):
     """Produces a stream at a rate, keyed by user; waits out a broker that is away.
 
     The producer is idempotent, and asks for the acknowledgement of all replicas: what is delivered
-    is in the topic once, in order.
+    is in the topic once, in order. The last tenth waits for ``may_end``.
     """
 
     def __init__(self, brokers: str, topic: str, events: int, *, rate: float, seed: int) -> None:
@@ -72,11 +72,14 @@ class Faucet(threading.Thread):
         )
         self.delivered = 0
         self.failed: list[str] = []
+        self.may_end = threading.Event()
 
     def run(self) -> None:
         began_s = time.monotonic()
         for n, (key, payload) in enumerate(self._stream):
             self._produce(key, payload)
+            while n > self._events * 9 // 10 and not self.may_end.wait(0.1):
+                self._producer.poll(0)
             if n % 100 == 0:
                 self._producer.poll(0)
                 time.sleep(max(0.0, began_s + n / self._rate - time.monotonic()))
