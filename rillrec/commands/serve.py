@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rillrec.exits import INTERRUPTED
-from rillrec.options import ConfigFile, DataDir, ModelName, Parent, settings_of
+from rillrec.options import ConfigFile, DataDir, Kafka, ModelName, Parent, settings_of
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
@@ -33,6 +33,7 @@ def serve(
             help="TCP port of gRPC; 0 takes a free one [default: 50051].", show_default=False
         ),
     ] = None,
+    kafka: Kafka = None,
     reuse_port: Annotated[
         bool, typer.Option("--reuse-port", help="Let several scorers share the port.")
     ] = False,
@@ -49,6 +50,7 @@ def serve(
     Examples:
       rillrec serve --model ml100k
       rillrec serve --port 6000 --host 0.0.0.0
+      rillrec serve --kafka broker:9092
       RILLREC_STORE__REDIS_URL=redis://redis:6379 rillrec serve
       grpcurl -plaintext -d '{"user_id": "u1", "k": 5}' \\
         localhost:50051 rillrec.v1.Scorer/Recommend
@@ -64,6 +66,7 @@ def serve(
         data_dir=data_dir,
         model=model,
         serve={"host": host, "port": port},
+        kafka={"brokers": kafka},
     )
     log_to_stderr()
     with redis_of(settings) as url:
@@ -122,15 +125,20 @@ def _port(settings: Settings, key: str) -> int:
 
 
 def _note_missing_model(url: str, settings: Settings) -> None:
-    from rillrec.stores import store_at
+    from rillrec.stores import alias_at, store_at
     from schemas.errors import StoreUnavailable
 
-    store = store_at(url, settings)
-    with suppress(StoreUnavailable):  # the scorer itself waits for a Redis that is away
-        if not store.version():
+    # The scorer itself waits for a Redis that is away.
+    with suppress(StoreUnavailable), alias_at(url, settings) as alias:
+        model = alias.serves()
+        store = store_at(url, settings, model=model)
+        try:
+            missing = not store.version()
+        finally:
+            store.close()
+        if missing:
             typer.echo(
-                f"note: no model called {settings.model.name!r} is published yet: slates stay "
-                "empty until a flow learns one",
+                f"note: no model called {model!r} is published yet: slates stay empty until a flow "
+                "learns one",
                 err=True,
             )
-    store.close()

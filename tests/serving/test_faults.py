@@ -11,9 +11,12 @@ import pytest
 from grpc import StatusCode, aio
 
 from schemas.errors import (
+    BrokerError,
+    BrokerUnavailable,
     ModelLogBroken,
     ModelMissing,
     NotYetAbsorbed,
+    QueueFull,
     RequestRefused,
     StoreError,
     StoreUnavailable,
@@ -26,6 +29,9 @@ ERRORS: dict[str, Exception] = {
     "early": NotYetAbsorbed("events", 0, 7, 5),
     "away": StoreUnavailable("Redis at x does not answer"),
     "full": StoreError("Redis at x is full"),
+    "gone": BrokerUnavailable("Kafka at x does not answer"),
+    "denied": BrokerError("Kafka at x denies access"),
+    "queued": QueueFull("1,000 calls wait"),
     "missing": ModelMissing("no model"),
     "broken": ModelLogBroken("a hole"),
     "bug": ZeroDivisionError("division by zero"),
@@ -88,6 +94,9 @@ async def test_answer_passes_and_is_observed(served: tuple[aio.Channel, Seen]) -
         ("early", StatusCode.FAILED_PRECONDITION),
         ("away", StatusCode.UNAVAILABLE),
         ("full", StatusCode.INTERNAL),
+        ("gone", StatusCode.UNAVAILABLE),
+        ("denied", StatusCode.UNAVAILABLE),
+        ("queued", StatusCode.RESOURCE_EXHAUSTED),
         ("missing", StatusCode.UNAVAILABLE),
         ("broken", StatusCode.UNAVAILABLE),
     ],
