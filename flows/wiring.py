@@ -184,7 +184,9 @@ def _redis_of(settings: Settings) -> str:
     url = settings.store.redis_url.get_secret_value()
     if url:
         return url
-    embedded = EmbeddedRedis(settings.store.data_dir / "redis")
+    # What Kafka retains can be read again: a second of it may be.
+    fsync = "everysec" if settings.kafka.brokers else "always"
+    embedded = EmbeddedRedis(settings.store.data_dir / "redis", fsync=fsync)
     wire = Wire(embedded.url, timeout_s=5.0)
     try:
         wire.call("PING")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rillrec.health import scorer_serves
 from rillrec.ports import choose_port
-from rillrec.stores import RedisAt, store_at
+from rillrec.stores import RedisAt, alias_at, store_at
 from rillrec.supervisor import Child, Supervisor, Tell, child_environ
 from schemas.errors import ProcessFailed, StoreUnavailable
 
 if TYPE_CHECKING:
     from schemas.settings import FlowSettings, ServeSettings, Settings
-    from serving.store import Store
+    from serving.store.alias import Alias
 
 POLL_S = 0.05
 
@@ -103,11 +103,10 @@ class Local:
             One of them can't start, or they are not ready in time.
         """
         deadline = time.monotonic() + timeout_s
-        store = store_at(self.redis_url, self.settings)
-        try:
+        with alias_at(self.redis_url, self.settings) as alias:
             while True:
                 self.watch()
-                flows, serves = self._owns(store), scorer_serves(self.address)
+                flows, serves = self._owns(alias), scorer_serves(self.address)
                 if flows and serves:
                     return
                 if time.monotonic() > deadline:
@@ -117,8 +116,6 @@ class Local:
                         "; `rillrec doctor` tells more"
                     )
                 time.sleep(POLL_S)
-        finally:
-            store.close()
 
     def watch(self) -> None:
         """Restart what has crashed: call it a few times a second."""
@@ -136,10 +133,11 @@ class Local:
     ) -> None:
         self._stack.close()
 
-    def _owns(self, store: Store) -> bool:
+    def _owns(self, alias: Alias) -> bool:
         """Return whether our flow holds the model's lease, which names it by its process id."""
         try:
-            owner = store.lease_owner() or ""
+            with closing(store_at(self.redis_url, self.settings, model=alias.serves())) as store:
+                owner = store.lease_owner() or ""
         except StoreUnavailable:
             return False
         return owner.startswith(f"flow {self._flow.pid} ")

@@ -44,7 +44,9 @@ class RedisAt:
         self.url = settings.store.redis_url.get_secret_value()
         self.embedded: EmbeddedRedis | None = None
         if not self.url:
-            self.embedded = EmbeddedRedis(self._directory / "redis")
+            # What Kafka retains can be read again: a second of it may be.
+            fsync = "everysec" if settings.kafka.brokers else "always"
+            self.embedded = EmbeddedRedis(self._directory / "redis", fsync=fsync)
             self.url = self.embedded.url
         self._is_ours = False
 

@@ -10,6 +10,7 @@ import typer
 from rillrec.options import (
     ConfigFile,
     DataDir,
+    Kafka,
     ModelName,
     Repeats,
     Unit,
@@ -37,20 +38,23 @@ def up(
             show_default=False,
         ),
     ] = None,
+    kafka: Kafka = None,
     unit: Unit = None,
     repeats: Repeats = None,
 ) -> None:
     """Run Redis, the learner and the scorer on this machine.
 
     Events go in by Track, slates come out by Recommend; nothing else need be installed. What was
-    tracked and learnt stays in the data directory. A part that crashes is started again; Ctrl-C
-    ends all in order.
+    tracked and learnt stays in the data directory. With Kafka's brokers set, events come from its
+    topics, and what is tracked goes there. A part that crashes is started again; Ctrl-C ends all
+    in order.
 
     \b
     Examples:
       rillrec up
       rillrec up --port 6000 --data-dir ./data
       rillrec up --config rillrec.toml --model shop
+      rillrec up --kafka 127.0.0.1:9092
     """
     need_flow_extra("up")
     from rillrec.local import Local
@@ -62,6 +66,7 @@ def up(
         model=model,
         serve={"host": host, "port": port},
         stream={"unit": unit, "repeats": repeats},
+        kafka={"brokers": kafka},
     )
     with (
         orderly_end() as ending,
@@ -80,6 +85,7 @@ def _announce(local: Local) -> None:
     own = bool(settings.store.redis_url.get_secret_value())
     where = "redis_url of the settings" if own else local.redis_url
     _tell(f"model   {settings.model.name}")
+    _tell(f"events  {f'Kafka at {brokers}' if (brokers := settings.kafka.brokers) else 'in Redis'}")
     _tell(f"redis   {where}")
     if not own:
         _tell(f"data    {settings.store.data_dir}")
