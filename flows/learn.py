@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import torch
 from bytewax.operators import StatefulBatchLogic
 
 from flows.batches import Lesson
@@ -41,7 +40,6 @@ def learner_of(
         As the store does; one that does not answer is waited for.
     """
     # Micro-batches are too small for threads to pay, and beside a scorer they wait for each other.
-    torch.set_num_threads(1)
     compute_on_one_thread()
     replica = Replica(store, config=config)
     while patiently(lambda _again: replica.refresh()):

@@ -68,12 +68,9 @@ def run_flow(
     RillrecError
         The source can't be read, or a step raised it; without the engine's wrapping.
     """
-    import torch
-
     from online_models.threads import compute_on_one_thread
 
-    compute_on_one_thread()
-    torch.set_num_threads(1)  # sums in one order: the same seed gives the same model
+    compute_on_one_thread()  # sums in one order: the same seed gives the same model
     failures, ended = failures or Failures(), threading.Event()
 
     def end() -> None:
