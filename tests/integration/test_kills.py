@@ -25,7 +25,6 @@ from serving.store import DeadLetter, RedisStore
 from serving.store.embedded import EmbeddedRedis
 from tests.integration.kills import (
     SMALL_MODEL,
-    START_MS,
     Command,
     Faucet,
     power_cut,
@@ -152,7 +151,7 @@ class Visitors(threading.Thread):
             user_id=user,
             item_id=item,
             kind="click",
-            time_ms=START_MS + n * 1_000,
+            time_ms=time.time_ns() // 1_000_000,  # as the scorer's impressions
             request_id=request or None,
         )
         while not self._over.is_set():
@@ -290,6 +289,7 @@ def test_whatever_is_killed_everything_is_counted_once(fsync: str, tmp_path: Pat
         assert not differ, (states.get(differ[0]), wanted_states.get(differ[0]))
         assert letters == wanted_letters
         assert counts == wanted_counts
+        assert counts[2] > 0, "no click met its slate"
         assert len(sent) >= len(wanted_letters)
         assert len(letters) > EVENTS // 50
         in_log = {message.value() for message in kafka.consume(topic)}
