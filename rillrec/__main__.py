@@ -8,13 +8,18 @@ from typing import Annotated
 import typer
 
 from rillrec.commands.backfill import backfill
+from rillrec.commands.bench import bench
+from rillrec.commands.broker import broker
 from rillrec.commands.demo import demo
 from rillrec.commands.doctor import doctor
 from rillrec.commands.flow import flow
+from rillrec.commands.forgotten import forgotten
+from rillrec.commands.produce import produce
 from rillrec.commands.replay import replay
 from rillrec.commands.schema import schema
 from rillrec.commands.serve import serve
 from rillrec.commands.switch import switch
+from rillrec.commands.topics import topics
 from rillrec.commands.up import up
 from rillrec.commands.validate import validate
 from rillrec.exits import MEANINGS, code_of
@@ -30,6 +35,7 @@ Examples:
   rillrec replay clicks.csv.gz            how well would it have predicted these?
   rillrec validate clicks.csv.gz          what would be refused, and why?
   rillrec doctor                          is everything as it should be?
+  rillrec broker                          a Kafka broker to try things with
 
 \b
 Exit codes:
@@ -67,8 +73,24 @@ def _root(
     pass
 
 
-for command in (demo, up, replay, validate, doctor, flow, serve, schema, backfill, switch):
+for command in (
+    demo,
+    up,
+    replay,
+    validate,
+    doctor,
+    flow,
+    serve,
+    schema,
+    broker,
+    produce,
+    forgotten,
+    backfill,
+    switch,
+):
     app.command(context_settings=CONTEXT)(command)
+app.add_typer(topics)
+app.add_typer(bench)
 
 
 def main() -> None:

@@ -133,7 +133,7 @@ class Broker:
         finally:
             os.close(lock)
         try:
-            wait_for_answer(self.address, self._wait_s, self._check_runs)
+            wait_for_answer(self.address, self._wait_s, self.check_runs)
         except BaseException:
             self.kill()
             raise
@@ -209,9 +209,9 @@ class Broker:
             )
         self._runtime = runtime
 
-    def _check_runs(self) -> None:
-        assert self._process is not None
-        if self._process.poll() is not None:
+    def check_runs(self) -> None:
+        """Raise ``ProcessFailed`` with its last words where it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
             raise ProcessFailed(
                 f"the broker ended with code {self._process.returncode}: {self._last_words()}"
             )

@@ -105,6 +105,16 @@ Kafka = Annotated[
         show_default=False,
     ),
 ]
+Brokers = Annotated[
+    str | None,
+    typer.Option(
+        "--brokers",
+        "--kafka",
+        metavar="BROKERS",
+        help="Kafka's brokers, host:port with commas between [default: kafka.brokers].",
+        show_default=False,
+    ),
+]
 Start = Annotated[
     str | None,
     typer.Option(
@@ -171,6 +181,17 @@ def columns_said(said: list[str] | None) -> dict[str, str]:
     return mapping
 
 
+def check_apart(file: Path, dead_letters: Path | None) -> None:
+    """Raise where refused rows would be appended to the very file that they are read from.
+
+    They would be read again, be refused again, without end.
+    """
+    if dead_letters and file.exists() and dead_letters.exists() and dead_letters.samefile(file):
+        raise typer.BadParameter(
+            f"{dead_letters} is the file that is read: name another", param_hint="--dead-letters"
+        )
+
+
 def need_flow_extra(command: str) -> None:
     """Raise ``ExtraMissing`` where the packages of ``rillrec[flow]`` are not installed."""
     missing = [name for name in ("bytewax", "torch") if importlib.util.find_spec(name) is None]
@@ -178,6 +199,15 @@ def need_flow_extra(command: str) -> None:
         raise ExtraMissing(
             f"`rillrec {command}` takes {' and '.join(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'rillrec[flow]'"
+        )
+
+
+def need_kafka_extra(command: str) -> None:
+    """Raise ``ExtraMissing`` where Kafka's client is not installed."""
+    if importlib.util.find_spec("confluent_kafka") is None:
+        raise ExtraMissing(
+            f"`rillrec {command}` takes confluent-kafka, which is not installed: "
+            "pip install 'rillrec[kafka]'"
         )
 
 

@@ -15,15 +15,23 @@ class Terminated(BaseException):
 
 
 class Ending:
-    """The signals that have come."""
+    """The signals that have come.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    patient
+        The first is only noted, until ``check`` is called.
+    """
+
+    def __init__(self, *, patient: bool = False) -> None:
         self._came: list[int] = []
+        self._patient = patient
 
     def take(self, number: int, frame: FrameType | None) -> None:
         """Note a signal and raise what it stands for."""
         self._came.append(number)
-        self.check()
+        if not self._patient or len(self._came) > 1:
+            self.check()
 
     def check(self) -> None:
         """Raise again what a signal stands for: Python drops what is raised in a ``__del__``.
@@ -40,13 +48,13 @@ class Ending:
 
 
 @contextmanager
-def orderly_end() -> Iterator[Ending]:
+def orderly_end(*, patient: bool = False) -> Iterator[Ending]:
     """Turn SIGTERM and SIGHUP into ``Terminated``, raised in the block, and swallow it there.
 
     The block's own ``finally`` and ``with`` clean up; after it the process ends with code 0, as
     it did what it was asked to. Ctrl-C stays ``KeyboardInterrupt``. Loops call ``check``.
     """
-    ending = Ending()
+    ending = Ending(patient=patient)
     before = {number: signal.signal(number, ending.take) for number in _ENDING}
     try:
         yield ending

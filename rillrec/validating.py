@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 
 from flows.batches import SourceBatch
@@ -73,7 +71,7 @@ class Validation:
 
     def run(self) -> Verdict:
         """Read the file to its end."""
-        for batch in _batches(self.source):
+        for batch in self.source.batches():
             for letter in self._refused(batch):
                 self._keep(letter)
         tally = self.tally
@@ -108,12 +106,3 @@ class Validation:
             line = letter.offset + self.source.head.skipped + 1
             begins = letter.payload[:SHOWN_BYTES].decode(errors="replace")
             refusal.examples.append(Example(line, letter.message, begins))
-
-
-def _batches(source: FileSource) -> Iterator[SourceBatch]:
-    partition = source.open()
-    while True:
-        try:
-            yield from partition.next_batch()
-        except StopIteration:
-            return

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 2 * MAX_EVENT_BYTES
 """What topics and producers let through: the longest event, its key and its headers."""
 
+QUEUED_KBYTES = 65_536
+"""How much a producer keeps of what is not acknowledged yet; at most 100,000 messages."""
+
 STARTS = ("resume", "earliest", "latest")
 OWNED = {
     "bootstrap.servers": "set kafka.brokers",
@@ -116,6 +119,7 @@ def producer_properties(
     """
     chosen = {"partitioner": "murmur2_random", "linger.ms": "5"}
     chosen["message.max.bytes"] = str(MAX_MESSAGE_BYTES)
+    chosen["queue.buffering.max.kbytes"] = str(QUEUED_KBYTES)
     owned = {
         "acks": "all",
         "enable.idempotence": True,
@@ -143,8 +147,16 @@ _AWAY = (
     "_MSG_TIMED_OUT",
     "REQUEST_TIMED_OUT",
 )
+_PASSING = (
+    "NOT_LEADER_FOR_PARTITION",
+    "LEADER_NOT_AVAILABLE",
+    "COORDINATOR_LOAD_IN_PROGRESS",
+    "COORDINATOR_NOT_AVAILABLE",
+    "NOT_COORDINATOR",
+)
 _UNKNOWN = ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION")
-_REFUSED = ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "_SSL", "ILLEGAL_SASL_STATE")
+_REFUSED = ("_AUTHENTICATION", "SASL_AUTHENTICATION_FAILED", "ILLEGAL_SASL_STATE")
+_TLS = ("_SSL",)
 _FORBIDDEN = (
     "TOPIC_AUTHORIZATION_FAILED",
     "GROUP_AUTHORIZATION_FAILED",
@@ -158,6 +170,16 @@ _TOO_LARGE = ("MSG_SIZE_TOO_LARGE", "INVALID_MSG_SIZE", "RECORD_LIST_TOO_LARGE")
 def is_away(name: str) -> bool:
     """Return whether an error of librdkafka, by name, means that brokers do not answer."""
     return name in _AWAY
+
+
+def is_passing(name: str) -> bool:
+    """Return whether an error of librdkafka, by name, is over soon: leaders are being chosen."""
+    return name in _PASSING
+
+
+def is_refused(name: str) -> bool:
+    """Return whether an error of librdkafka, by name, means that we are refused, for good."""
+    return name in (*_REFUSED, *_TLS, *_FORBIDDEN)
 
 
 def is_too_large(name: str) -> bool:
@@ -175,9 +197,12 @@ def explained(name: str, detail: str, *, brokers: str, topic: str = "") -> str:
     detail
         Its own words.
     """
-    where = f"Kafka at {brokers}"
+    where, detail = f"Kafka at {brokers}", detail.rstrip(".")
     if name in _AWAY:
-        return f"{where} does not answer: {detail}; is it running, and is kafka.brokers right?"
+        return (
+            f"{where} does not answer: {detail}; is it running, and are kafka.brokers and "
+            "security.protocol right?"
+        )
     if name in _UNKNOWN:
         return (
             f"{where} has no topic {topic!r}: create it (`rillrec topics create`), or name another"
@@ -186,6 +211,11 @@ def explained(name: str, detail: str, *, brokers: str, topic: str = "") -> str:
         return (
             f"{where} refuses the credentials: {detail}; correct sasl.username, sasl.password, "
             "sasl.mechanism and security.protocol in kafka.properties"
+        )
+    if name in _TLS:
+        return (
+            f"{where} can't be trusted, or does not trust us: {detail}; correct ssl.ca.location, "
+            "ssl.certificate.location and ssl.key.location in kafka.properties"
         )
     if name in _FORBIDDEN:
         return (

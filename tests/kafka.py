@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from rillrec.broker_runtime import runtime_for
@@ -85,13 +85,10 @@ class Kafka:
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return partition to the offset that the next message gets."""
-        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "ends"})
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "ends", "log_level": 0})
         try:
             partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            return {
-                p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1]
-                for p in partitions
-            }
+            return {p: _end(consumer, TopicPartition(topic, p)) for p in partitions}
         finally:
             consumer.close()
 
@@ -132,6 +129,19 @@ class Kafka:
             return found
         finally:
             consumer.close()
+
+
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    """Return the offset that a partition gives next; one that is new gets its leader first."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return consumer.get_watermark_offsets(place, timeout=10)[1]
+        except KafkaException as error:
+            is_new = error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION
+            if not is_new or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
 
 
 def need_broker(directory: Path, *, environ: Mapping[str, str]) -> None:

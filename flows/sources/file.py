@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bytewax.inputs import StatefulSourcePartition
@@ -75,6 +75,15 @@ class FileSource(EventSource):
         if row:
             _log.info("%s: going on at row %d", self.path.name, row)
         return FilePartition(self, row)
+
+    def batches(self) -> Iterator[SourceBatch]:
+        """Yield the whole file, without an engine."""
+        partition = self.open()
+        while True:
+            try:
+                yield from partition.next_batch()
+            except StopIteration:
+                return
 
 
 class FilePartition(StatefulSourcePartition[SourceBatch, int | None]):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rillrec.exits import FOUND
-from rillrec.options import AsJson, ConfigFile, DataDir, ModelName, settings_of
+from rillrec.options import AsJson, Brokers, ConfigFile, DataDir, ModelName, settings_of
 
 if TYPE_CHECKING:
     from rillrec.checkup import Finding
@@ -21,20 +21,22 @@ def doctor(
     config: ConfigFile = None,
     data_dir: DataDir = None,
     model: ModelName = None,
+    brokers: Brokers = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that all is well, and say what to do if not.
 
-    Looks at settings, Redis, the model, the event log, the flow and the scorer. Exits with 1 where
-    something fails; what is only worth knowing (warn) does not count.
+    Looks at settings, Redis, the model, the event log or Kafka, the flow and the scorer. Exits with
+    1 where something fails; what is only worth knowing (warn) does not count.
 
     \b
     Examples:
       rillrec doctor
       rillrec doctor --config rillrec.toml --model shop
+      rillrec doctor --brokers localhost:9092
       rillrec doctor --json | jq '.findings[] | select(.status != "ok")'
     """
-    settings = settings_of(config, data_dir=data_dir, model=model)
+    settings = settings_of(config, data_dir=data_dir, model=model, kafka={"brokers": brokers})
     found = list(_look(settings))
     if as_json:
         import msgspec
@@ -63,12 +65,17 @@ def _look(settings: Settings) -> Iterator[Finding]:
             if server[0].status == "ok":
                 store = store_at(url, settings)
                 yield checkup.check_model(store)
-                yield checkup.check_backlog(store)
+                if not settings.kafka.brokers:
+                    yield checkup.check_backlog(store)
                 yield checkup.check_dead_letters(store)
                 yield checkup.check_flow(store)
                 store.close()
     except StoreError as error:
         yield Finding("redis", "fail", str(error), "see what the message names")
+    if settings.kafka.brokers:
+        from rillrec.checkup_kafka import check_kafka
+
+        yield from check_kafka(settings)
     yield checkup.check_scorer(settings)
 
 

@@ -18,6 +18,7 @@ from rillrec.options import (
     MinValue,
     Repeats,
     Unit,
+    check_apart,
     columns_said,
     need_flow_extra,
     settings_of,
@@ -78,7 +79,7 @@ def replay(
       rillrec replay clicks.csv.gz --into shop && rillrec serve --model shop
     """
     need_flow_extra("replay")
-    _check_apart(file, dead_letters)
+    check_apart(file, dead_letters)
     settings = settings_of(
         config,
         data_dir=data_dir,
@@ -105,15 +106,6 @@ def replay(
         raise run.failure
     if code != OK:
         raise typer.Exit(code)
-
-
-def _check_apart(file: Path, dead_letters: Path | None) -> None:
-    # A refused row would be appended to the file, be read again, be refused again, without end.
-    if dead_letters and file.exists() and dead_letters.exists() and dead_letters.samefile(file):
-        raise typer.BadParameter(
-            f"{dead_letters} is the file that is replayed: name another",
-            param_hint="--dead-letters",
-        )
 
 
 def _run(

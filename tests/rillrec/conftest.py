@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from msgspec import Struct
 
 from rillrec.__main__ import main
+from schemas.settings_kafka import TOPICS, KafkaSettings
+from tests.kafka import Kafka
 
 
 class Ran(Struct):
@@ -55,3 +58,14 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         return Ran(ended.value.code or 0, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def kafka_settings(run: Run, kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> KafkaSettings:
+    """Settings of Kafka in the environment, as ``run`` gets them: its topics are not there yet."""
+    unique = uuid.uuid4().hex[:8]
+    named = {name: f"{name.removesuffix('_topic')}-{unique}" for name in TOPICS}
+    settings = KafkaSettings(brokers=kafka.brokers, group=f"group-{unique}", **named)
+    for name in settings.model_fields_set:
+        monkeypatch.setenv(f"RILLREC_KAFKA__{name.upper()}", getattr(settings, name))
+    return settings

@@ -146,7 +146,7 @@ def test_dead_letters_are_not_written_into_the_file_that_is_read(run: Run, tmp_p
     same.symlink_to(file)
     ran = run("replay", file, "--dead-letters", same)
     assert ran.code == 2
-    assert "is the file that is replayed: name another" in ran.err
+    assert "is the file that is read: name another" in ran.err
     assert file.read_bytes() == before
 
 

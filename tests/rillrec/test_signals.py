@@ -52,3 +52,24 @@ def test_handlers_are_as_before_afterwards() -> None:
     with orderly_end():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_patient_block_is_left_between_its_steps() -> None:
+    steps: list[str] = []
+
+    def work(ending: Ending) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        steps.append("the step that was begun")
+        ending.check()
+        steps.append("another")
+
+    with pytest.raises(KeyboardInterrupt), orderly_end(patient=True) as ending:
+        work(ending)
+    assert steps == ["the step that was begun"]
+
+
+def test_a_patient_block_is_left_at_once_by_a_second_signal() -> None:
+    with orderly_end(patient=True):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("it went on")

@@ -119,6 +119,7 @@ def test_the_group_is_named_after_the_model() -> None:
         ("_ALL_BROKERS_DOWN", "does not answer: why; is it running"),
         ("UNKNOWN_TOPIC_OR_PART", "no topic 't': create it (`rillrec topics create`)"),
         ("SASL_AUTHENTICATION_FAILED", "refuses the credentials: why; correct sasl.username"),
+        ("_SSL", "can't be trusted, or does not trust us: why; correct ssl.ca.location"),
         ("TOPIC_AUTHORIZATION_FAILED", "denies access to 't': why; grant"),
         ("OFFSET_OUT_OF_RANGE", "has deleted what 't' held there: why; go on with --from earliest"),
         ("MSG_SIZE_TOO_LARGE", "too large: why; raise the topic's max.message.bytes"),
