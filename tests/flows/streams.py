@@ -10,7 +10,7 @@ from typing import Any
 
 from bytewax.testing import cluster_main, run_main
 
-from flows.dead_letters import DeadLetterFile
+from flows.dead_letters import DeadLetterFile, DeadLetters
 from flows.recommend import build_flow
 from flows.sources.event_source import EventSource
 from flows.tally import Tally
@@ -137,7 +137,7 @@ def run(
     *,
     rules: StreamRules = RULES,
     tally: Tally | None = None,
-    dead_letters: Path | None = None,
+    dead_letters: Path | DeadLetters | None = None,
     publish_interval_ms: int | None = None,
     recovery: Any = None,
     workers: int = 1,
@@ -156,7 +156,7 @@ def run(
         )
         return opened[-1]
 
-    letters = DeadLetterFile(dead_letters) if dead_letters else None
+    letters = DeadLetterFile(dead_letters) if isinstance(dead_letters, Path) else dead_letters
     options = {"micro_batch_wait_ms": None, "now_ms": lambda: NOW_MS, **options}
     flow = build_flow(
         source,
@@ -173,7 +173,7 @@ def run(
         else:
             run_main(flow, recovery_config=recovery)
     finally:
-        if letters is not None:
+        if isinstance(letters, DeadLetterFile):
             letters.close()
     return (opened or [Learner(ModelState(SMALL))])[-1], tally
 
