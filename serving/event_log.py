@@ -12,6 +12,7 @@ from schemas.positions import Position
 from serving.store.aio import AsyncRedisStore
 
 MOST_BACKLOG = 20_000
+ROOM_LASTS_S = 1.0
 OnAppend = Callable[[float, bool], None]
 
 
@@ -97,6 +98,7 @@ class RedisLog:
     ) -> None:
         self._store, self._on_append = store, on_append
         self.unacknowledged = 0
+        self._has_room, self._looked_s = True, float("-inf")
 
     async def append(
         self, entries: Sequence[Entry], *, within_s: float | None = None
@@ -114,11 +116,14 @@ class RedisLog:
             self._on_append(time.perf_counter() - started_s, stored)
 
     async def has_room(self) -> bool:
-        """Return whether fewer than 20,000 events are in the log.
+        """Return whether fewer than 20,000 events were in the log, a second ago at most.
 
         It is the flow that trims it: without one, whatever is logged unasked would fill Redis.
         """
-        return await self._store.count_events() < MOST_BACKLOG
+        if time.monotonic() - self._looked_s > ROOM_LASTS_S:
+            self._has_room = await self._store.count_events() < MOST_BACKLOG
+            self._looked_s = time.monotonic()
+        return self._has_room
 
     async def ping(self) -> None:
         await self._store.ping()

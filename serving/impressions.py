@@ -14,7 +14,6 @@ from serving.shown import Shown, impression
 MOST_ITEMS = 50_000
 """Items of slates that may wait: 2,500 slates of 20, some 25 MB."""
 AT_ONCE = 50
-_GATHER_S = 0.02
 _FLUSH_S = 2.0
 
 _log = logging.getLogger(__name__)
@@ -33,10 +32,12 @@ class Impressions:
         Returns the event log to send to.
     count
         Told what became of how many slates: ``sent``, ``dropped`` or ``failed``.
+    gather_s
+        How long the first slate of a batch waits for others. Longer spares round trips.
     """
 
-    def __init__(self, log: Callable[[], EventLog], *, count: Count) -> None:
-        self._log_of, self._count = log, count
+    def __init__(self, log: Callable[[], EventLog], *, count: Count, gather_s: float = 0.1) -> None:
+        self._log_of, self._count, self._gather_s = log, count, gather_s
         self._waiting: deque[Shown] = deque()
         self._items = 0
         self._news = asyncio.Event()
@@ -93,7 +94,7 @@ class Impressions:
         while True:
             await self._news.wait()
             if len(self._waiting) < AT_ONCE:
-                await asyncio.sleep(_GATHER_S)  # the reply goes out, and more may come along
+                await asyncio.sleep(self._gather_s)  # the reply goes out, and more may come along
             await self._send_some()
             if not self._waiting:
                 self._news.clear()

@@ -48,9 +48,12 @@ async def test_log_that_nobody_reads_has_no_room_for_what_can_be_missed(
     log: RedisLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_log, "MOST_BACKLOG", 3)
+    monkeypatch.setattr(event_log, "ROOM_LASTS_S", 0.0)
     assert await log.has_room()
     await log.append([Entry("item", b"{}")] * 3)
     assert not await log.has_room()
+    monkeypatch.setattr(event_log, "ROOM_LASTS_S", 60.0)
+    assert not await log.has_room()  # as it was told a moment ago
     assert len(await log.append([Entry("item", b"{}")])) == 1
 
 

@@ -72,7 +72,7 @@ async def impressions(log: Log, counts: Counter[str]) -> Impressions:
     def count(outcome: str, number: int) -> None:
         counts[outcome] += number
 
-    return Impressions(lambda: log, count=count)
+    return Impressions(lambda: log, count=count, gather_s=0.01)
 
 
 async def test_slates_are_sent_in_order_a_batch_at_a_time(
