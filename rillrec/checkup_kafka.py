@@ -51,7 +51,7 @@ def _check_missing(wanted: list[Plan], found: dict[str, Topic]) -> Finding:
         )
     counts = [len(found[plan.name].partitions) for plan in wanted if plan.is_read]
     parts = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    return Finding("kafka topics", "ok", f"all are there; those of events have {parts} partitions")
+    return Finding("kafka topics", "ok", f"all are there; partitions of events: {parts}")
 
 
 def _check_settings(wanted: list[Plan], found: dict[str, Topic]) -> Iterator[Finding]:

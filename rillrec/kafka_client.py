@@ -115,26 +115,40 @@ class Admin:
         return (refusals or known or [error])[-1]
 
     def answers(self, ask: Callable[[], Mapping[Key, Future[Answer]]]) -> dict[Key, Answer]:
-        """Return what brokers answer; asks again where a topic or a group is on its way to them.
+        """Return what brokers answer; asks again where a topic is on its way to them.
 
         Raises
         ------
         BrokerError
             They refuse, or do not answer within ``kafka.metadata_timeout_s``.
         """
+        return self.patiently(lambda: self._answers(ask()))
+
+    def _answers(self, asked: Mapping[Key, Future[Answer]]) -> dict[Key, Answer]:
+        found = {}
+        for key, future in asked.items():
+            with told(self.kafka, _topic_in(key)):
+                found[key] = future.result(self.kafka.metadata_timeout_s)
+        return found
+
+    def patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Return an answer; asks again while leaders or coordinators are being chosen.
+
+        Raises
+        ------
+        BrokerError
+            The brokers refuse, or do not answer within ``kafka.metadata_timeout_s``.
+        """
         deadline = time.monotonic() + self.kafka.metadata_timeout_s
         while True:
-            found: dict[Key, Answer] = {}
-            for key, future in ask().items():
-                with told(self.kafka, _topic_in(key)):
-                    try:
-                        found[key] = future.result(max(deadline - time.monotonic(), ATTEMPT_S))
-                    except KafkaException as error:
-                        if not is_passing(error.args[0].name()) or time.monotonic() > deadline:
-                            raise
-                        break
-            else:
-                return found
+            try:
+                with told(self.kafka):
+                    return ask()
+            except BrokerError as error:
+                cause = error.__cause__
+                name = cause.args[0].name() if isinstance(cause, KafkaException) else ""
+                if not is_passing(name) or time.monotonic() > deadline:
+                    raise
             time.sleep(POLL_S)
 
 

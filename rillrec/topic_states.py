@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 from msgspec import Struct
 
-from rillrec.kafka_client import Admin
+from rillrec.kafka_client import Admin, opened
+from schemas.kafka import client_properties
 
 _SHOWN = ("cleanup.policy", "retention.ms", "delete.retention.ms", "max.message.bytes")
 Place = tuple[str, int]
@@ -104,7 +105,16 @@ def _offsets(admin: Admin, places: list[TopicPartition], spec: OffsetSpec) -> di
 
 
 def _committed(admin: Admin, places: list[TopicPartition], group: str) -> dict[Place, int]:
-    asked = [ConsumerGroupTopicPartitions(group, places)]
-    answers = admin.answers(lambda: admin.client.list_consumer_group_offsets(asked))
-    found = [one for answer in answers.values() for one in answer.topic_partitions or []]
+    """Return what a group has committed.
+
+    A consumer asks, as the admin client of librdkafka 2.16 crashes where the group's coordinator is
+    only being chosen (``rd_kafka_handle_OffsetFetch`` tells a group that it does not have).
+    """
+    kafka = admin.kafka
+    own = {"group.id": group, "enable.auto.commit": False}
+    consumer: Consumer = opened(Consumer, client_properties(kafka, own), kafka)
+    try:
+        found = admin.patiently(lambda: consumer.committed(places, kafka.metadata_timeout_s))
+    finally:
+        consumer.close()
     return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}

@@ -92,6 +92,19 @@ class Kafka:
         finally:
             consumer.close()
 
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """Return partition to what a consumer group has committed of a topic.
+
+        Not asked by the admin client: that of librdkafka 2.16 crashes on a group that is new.
+        """
+        consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": group, "log_level": 0})
+        try:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            places = consumer.committed([TopicPartition(topic, p) for p in partitions], 30)
+            return {place.partition: place.offset for place in places if place.offset >= 0}
+        finally:
+            consumer.close()
+
     def delete_below(self, topic: str, partition: int, offset: int) -> None:
         """Have the broker delete what lies below an offset, as retention does."""
         where = TopicPartition(topic, partition, offset)

@@ -72,11 +72,12 @@ def broker(
     from rillrec.signals import orderly_end
 
     directory = data_dir or Path("~/.local/share/rillrec/kafka").expanduser()
-    asked_for = port is not None
-    chosen = choose_port(
-        "port", PORT if port is None else port, host="127.0.0.1", asked_for=asked_for, tell=_tell
-    )
-    server = Broker(directory, port=chosen, jars=jars, tell=_tell)
+    chosen = port
+    if port != 0:
+        chosen = choose_port(
+            "port", port or PORT, host="127.0.0.1", asked_for=port is not None, tell=_tell
+        )
+    server = Broker(directory, port=chosen or 0, jars=jars, tell=_tell)
     with orderly_end() as ending, _running(server):
         _explain(server.address, directory)
         while True:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -20,7 +21,7 @@ from confluent_kafka.admin import (
 
 from rillrec.broker import Broker
 from rillrec.kafka_client import Admin
-from rillrec.topic_states import describe
+from rillrec.topic_states import Topic, describe
 from rillrec.topics import create, plans
 from schemas.errors import BrokerError, BrokerUnavailable, SettingsError
 from schemas.kafka import MAX_MESSAGE_BYTES
@@ -111,8 +112,24 @@ def test_topics_that_somebody_else_makes_meanwhile_are_taken(
 ) -> None:
     wanted = plans(kafka_settings, partitions=1)
     create(Admin(kafka_settings), wanted)
-    monkeypatch.setattr("rillrec.topics.describe", lambda *_: {})  # as it was before they did
+    looks: list[object] = []
+
+    def look(*asked: Any) -> dict[str, Topic]:
+        looks.append(asked)
+        return {} if len(looks) == 1 else describe(*asked)  # first as it was before they did
+
+    monkeypatch.setattr("rillrec.topics.describe", look)
     assert not any(one.is_new for one in create(Admin(kafka_settings), wanted))
+
+
+def test_topics_that_are_made_and_never_listed_are_told(
+    kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rillrec.topics.describe", lambda *_: {})
+    hasty = kafka_settings.model_copy(update={"metadata_timeout_s": 1.0})
+    [wanted, *_] = plans(hasty, partitions=1)
+    with pytest.raises(BrokerUnavailable, match=f"has made {wanted.name}, but does not list them"):
+        create(Admin(hasty), [wanted])
 
 
 def test_brokers_that_are_not_named_or_not_there_are_told(
