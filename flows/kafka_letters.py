@@ -21,7 +21,7 @@ from schemas.settings_kafka import KafkaSettings
 from serving.store import DeadLetter
 
 _POLL_S = 0.1
-_SILENT_S = 1.0
+_SILENT_S = 3.0
 _BOUNDED = {"queue.buffering.max.messages": 10_000, "queue.buffering.max.kbytes": 65_536}
 _log = logging.getLogger(__name__)
 

@@ -23,6 +23,7 @@ from schemas.errors import FlowOutdated
 from schemas.kafka import is_away
 from schemas.settings_kafka import KafkaSettings
 
+_ANSWER_S = 1.0
 _IDLE_S = (0.001, 0.002, 0.005)  # then every 5 ms
 _ADVISED = {
     # librdkafka waits so long before it fetches on once 100,000 messages lie in its own queue,
@@ -176,5 +177,8 @@ class Reader:
 
     def close(self) -> None:
         """Commit what is published by now, and leave the brokers: within some seconds."""
+        until_s = time.monotonic() + _ANSWER_S
+        while self._reports.awaits_answer and time.monotonic() < until_s:
+            self._consumer.poll(0.02)
         self._reports.commit(self._consumer, self._opened, wait=True)
         self._consumer.close()

@@ -26,6 +26,11 @@ class Reports:
         That offsets are committed to.
     marks
         Returns what is learnt and published: that is what is committed.
+
+    Attributes
+    ----------
+    awaits_answer
+        Whether a commit is on its way.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class Reports:
         self._group, self._marks, self._incidents, self._clock = group, marks, incidents, clock
         self._due_s = clock() + _EVERY_S
         self._committed: dict[tuple[str, int], int] = {}
-        self._failing = ""
+        self._failing, self.awaits_answer = "", False
 
     def tend(self, consumer: Consumer, inboxes: Collection[Inbox]) -> None:
         """Report, where it is time to; does not wait for the brokers."""
@@ -64,8 +69,11 @@ class Reports:
     def commit(
         self, consumer: Consumer, places: Iterable[tuple[str, int]], *, wait: bool = False
     ) -> None:
-        """Commit the marks of partitions that have moved; ``wait`` for the answer, or not."""
-        if self._incidents.is_away("broker"):
+        """Commit the marks of partitions that have moved; ``wait`` for the answer, or not.
+
+        One commit at a time is on its way, and none while the brokers are away.
+        """
+        if self.awaits_answer or self._incidents.is_away("broker") or (wait and self._failing):
             return
         try:
             marks = self._marks()
@@ -85,12 +93,14 @@ class Reports:
             if wait:
                 consumer.commit(offsets=offsets, asynchronous=False)
             else:
+                self.awaits_answer = True
                 consumer.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             self.committed(error.args[0], offsets)
 
     def committed(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         """Take in what became of a commit."""
+        self.awaits_answer = False
         error = error or next((one.error for one in offsets if one.error is not None), None)
         if error is None:
             self._failing = ""

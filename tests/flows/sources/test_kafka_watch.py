@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import cast
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError
-from confluent_kafka.admin import NewPartitions
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
+from confluent_kafka.admin import NewPartitions, NewTopic
 
 from flows.incidents import Incidents
 from flows.sources.kafka import KafkaSource
@@ -77,8 +78,6 @@ def test_a_topic_that_appears_is_noticed(kafka: Kafka) -> None:
     settings = settings_of(kafka, impressions_topic=missing, refresh_partitions_s=1.0)
 
     def appear(_partitions: list[Partition]) -> None:
-        from confluent_kafka.admin import NewTopic
-
         kafka.admin.create_topics([NewTopic(missing, 1, 1)])[missing].result(30)
 
     error = why_it_ended(KafkaSource(settings, group="g"), appear)
@@ -108,7 +107,11 @@ def test_what_is_published_is_committed_for_lag_tools(kafka: Kafka) -> None:
         lambda _: time.monotonic() - began_s > 1.2 and bool(committed(kafka, group)),
     )
     assert committed(kafka, group) == {(topic, 0): 3}
-    store.append(Publish(Progress(version=2, marks={topic: {0: 7, 1: 10}}), ()))
+    store.append(Publish(Progress(version=2, marks={topic: {0: 5}}), ()))
+    [reader] = source._readers.values()
+    reader._reports.commit(reader._consumer, [(topic, 0)])
+    assert reader._reports.awaits_answer
+    store.append(Publish(Progress(version=3, marks={topic: {0: 7, 1: 10}}), ()))
     source.close()
     assert committed(kafka, group) == {(topic, 0): 7, (topic, 1): 10}
 
@@ -127,13 +130,13 @@ def test_committed_offsets_are_never_read_back(kafka: Kafka) -> None:
 
 
 class Committing:
-    """Takes commits, and refuses as many as it is told to."""
+    """Takes commits, and does not answer by itself."""
 
     def __init__(self) -> None:
         self.offsets: list[dict[int, int]] = []
 
-    def commit(self, *, offsets: list[object], asynchronous: bool) -> None:
-        self.offsets.append({place.partition: place.offset for place in offsets})  # type: ignore[attr-defined]
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> None:
+        self.offsets.append({place.partition: place.offset for place in offsets})
 
 
 def reports_of(marks: Marks | None, clock: Callable[[], float]) -> tuple[Reports, Incidents]:
@@ -151,28 +154,32 @@ def test_only_marks_that_moved_are_committed_and_refused_ones_again(
 ) -> None:
     marks: Marks = {"t": {0: 5, 1: 7}}
     reports, incidents = reports_of(marks, time.monotonic)
-    consumer, places = Committing(), [("t", 0), ("t", 1), ("t", 2)]
-    reports.commit(consumer, places)  # type: ignore[arg-type]
-    reports.commit(consumer, places)  # type: ignore[arg-type]
-    marks["t"][1] = 9
-    reports.commit(consumer, places)  # type: ignore[arg-type]
-    assert consumer.offsets == [{0: 5, 1: 7}, {1: 9}]
+    committing, places = Committing(), [("t", 0), ("t", 1), ("t", 2)]
+    consumer = cast(Consumer, committing)
+    for until in (7, 8, 9):
+        marks["t"][1] = until
+        reports.commit(consumer, places)
+    assert committing.offsets == [{0: 5, 1: 7}]  # one at a time
+    reports.committed(None, [])
+    reports.commit(consumer, places)
+    assert committing.offsets[1:] == [{1: 9}]
     for _ in range(3):
         reports.committed(KafkaError(KafkaError._WAIT_COORD), [])
-        reports.commit(consumer, places)  # type: ignore[arg-type]
-    assert consumer.offsets[2:] == [{0: 5, 1: 9}] * 3
+        reports.commit(consumer, places)
+    assert committing.offsets[2:] == [{0: 5, 1: 9}] * 3
     assert incidents.tally.commit_failures == 3
     assert sum("lag tools don't see this flow" in line for line in caplog.messages) == 1
 
 
 def test_nothing_is_committed_while_store_or_brokers_are_away() -> None:
-    consumer = Committing()
+    committing = Committing()
+    consumer = cast(Consumer, committing)
     reports, _ = reports_of(None, time.monotonic)
-    reports.commit(consumer, [("t", 0)])  # type: ignore[arg-type]
+    reports.commit(consumer, [("t", 0)])
     reports, incidents = reports_of({"t": {0: 5}}, time.monotonic)
     incidents.away("broker", "down")
-    reports.commit(consumer, [("t", 0)])  # type: ignore[arg-type]
-    assert consumer.offsets == []
+    reports.commit(consumer, [("t", 0)])
+    assert committing.offsets == []
 
 
 def test_reports_are_made_once_a_second(kafka: Kafka) -> None:
