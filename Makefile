@@ -1,5 +1,6 @@
 # A fresh machine needs make, Python 3.11 or 3.12 (with venv and headers) and a
 # C++ compiler (hnswlib is published as source only). `make setup` does the rest.
+# The tests of Kafka take Java 17, Maven and kcat besides, or are skipped.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -73,7 +74,7 @@ format: setup ## Apply the formatter and the safe lint fixes
 	$(BIN)/ruff format .
 
 .PHONY: test
-test: setup ## Run the tests (ARGS="-k name" passes arguments to pytest)
+test: setup ## Run the tests, those of Kafka too where Java and Maven are (ARGS="-k name")
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -162,7 +163,12 @@ def need_broker(directory: Path, *, environ: Mapping[str, str]) -> None:
     try:
         runtime_for(directory)
     except ProcessFailed as error:
-        why = f"NOT TESTED AGAINST KAFKA: {error}; for the tests, RILLREC_TEST_KAFKA may name one"
-        if environ.get("CI"):
-            pytest.fail(why, pytrace=False)
-        pytest.skip(why)
+        lacking(f"{error}; for the tests, RILLREC_TEST_KAFKA may name one", environ=environ)
+
+
+def lacking(why: str, *, environ: Mapping[str, str]) -> NoReturn:
+    """Skip a test that lacks something to talk to Kafka with; fail in CI, where all is tested."""
+    told = f"NOT TESTED AGAINST KAFKA: {why}"
+    if environ.get("CI"):
+        pytest.fail(told, pytrace=False)
+    pytest.skip(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from rillrec.broker import Broker
 from rillrec.sender import Sender
 from schemas.errors import BrokerError, BrokerUnavailable
 from schemas.settings_kafka import KafkaSettings
-from tests.kafka import Kafka
+from tests.kafka import Kafka, lacking
 from tests.rillrec.conftest import Run
 from tests.rillrec.streams import write_csv
 
@@ -237,8 +238,7 @@ def test_whoever_ends_it_is_told_what_was_sent(
 def test_kcat_reads_what_was_sent(
     run: Run, made: KafkaSettings, kafka: Kafka, tmp_path: Path
 ) -> None:
-    kcat = shutil.which("kcat")
-    assert kcat, "kcat is not installed: apt-get install kcat"
+    kcat = shutil.which("kcat") or lacking("kcat is not installed", environ=os.environ)
     run("produce", write_csv(tmp_path / "a.csv", 300))
     command = [kcat, "-b", kafka.brokers, "-t", made.interactions_topic, "-C", "-e", "-q"]
     done = subprocess.run(
