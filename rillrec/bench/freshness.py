@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from rillrec.bench.figures import quantiles
 from rillrec.bench.load import Acknowledged, Load
-from rillrec.bench.probes import EventProbe, NewItemProbe, VectorProbe
+from rillrec.bench.probes import EventProbe, Gauge, NewItemProbe, VectorProbe
 from rillrec.bench.traffic import Traffic, generated
 from rillrec.supervisor import Tell
 from schemas.errors import CallFailed, ProcessFailed
@@ -24,7 +24,6 @@ from serving import scorer_pb2 as pb
 from serving.scorer_pb2_grpc import ScorerStub
 
 WARM_UP_RATE = 20_000.0
-LEARNT_WITHIN_S = 300.0
 ANCHORS = slice(20, 200)
 """Ranks, by popularity, of the items that lead to a new one."""
 
@@ -40,6 +39,10 @@ class Plan(Struct, frozen=True, kw_only=True):
         Events a second, and for how long.
     events_every_s, items_every_s
         The pauses between two probes of a kind.
+    timeout_s
+        After which a probe is given up.
+    learnt_within_s
+        After which the warm-up is.
     """
 
     users: int = 5_000
@@ -51,6 +54,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     at_once: int = 10
     events_every_s: float = 0.1
     items_every_s: float = 0.4
+    timeout_s: float = 10.0
+    learnt_within_s: float = 300.0
 
     def traffic(self) -> Traffic:
         """Return what the events are drawn from: some more than are tracked."""
@@ -68,7 +73,7 @@ async def measure(address: str, plan: Plan, *, tell: Tell) -> dict[str, Any]:
     CallFailed
         The scorer refused a call, or did not answer.
     ProcessFailed
-        What was tracked for the warm-up is not learnt after five minutes.
+        What was tracked for the warm-up is not learnt in time: does a flow run?
     """
     async with aio.insecure_channel(address) as channel:
         try:
@@ -98,10 +103,11 @@ class _Run:
         plan = self._plan
         self._tell(f"{plan.rate:,.0f} events/s for {plan.seconds:g} s, and probes beside them")
         ended = asyncio.Event()
+        events, items, vectors = (Gauge(plan.timeout_s) for _ in range(3))
         async with asyncio.TaskGroup() as under_way:
-            of_events = EventProbe(self._stub, under_way, every_s=plan.events_every_s)
-            of_items = NewItemProbe(self._stub, anchors, seed=plan.seed)
-            of_vectors = VectorProbe(self._stub, "a-stranger")
+            of_events = EventProbe(events, self._stub, under_way, every_s=plan.events_every_s)
+            of_items = NewItemProbe(items, self._stub, anchors, seed=plan.seed)
+            of_vectors = VectorProbe(vectors, self._stub, "a-stranger")
 
             def heard(answered: Acknowledged) -> None:
                 of_events.heard(answered)
@@ -112,11 +118,7 @@ class _Run:
             under_way.create_task(of_items.run(ended, every_s=plan.items_every_s))
             rate = await load.run(rate=plan.rate, seconds=plan.seconds)
             ended.set()
-        gauges = {
-            "event_to_slate": of_events.gauge,
-            "new_item": of_items.gauge,
-            "vector": of_vectors.gauge,
-        }
+        gauges = {"event_to_slate": events, "new_item": items, "vector": vectors}
         return {
             **{f"{name}_ms": quantiles(gauge.times_ms) for name, gauge in gauges.items()},
             "rate": round(rate, 1),
@@ -150,10 +152,10 @@ class _Run:
             if info.absorbed_events >= events:
                 return
             now_s = time.monotonic()
-            if now_s - begin_s > LEARNT_WITHIN_S:
+            if now_s - begin_s > self._plan.learnt_within_s:
                 raise ProcessFailed(
                     f"{info.absorbed_events:,} of the {events:,} events of the warm-up are learnt "
-                    f"after {LEARNT_WITHIN_S:g} s: ask for fewer by --warm-up"
+                    f"after {now_s - begin_s:.0f} s: ask for fewer by --warm-up"
                 )
             if now_s - told_s > 5:
                 self._tell(f"  {info.absorbed_events:,} of {events:,} are learnt")

@@ -55,10 +55,12 @@ def measure(
     """Measure what was assigned."""
     meter = Meter(assignment.events, beside=assignment.beside)
     ended = threading.Event()
-    watch = threading.Thread(
-        target=_watch, args=(assignment.phase, meter, ended), name="watch", daemon=True
+    watch = Watch(
+        meter,
+        tell=lambda line: typer.echo(f"  {assignment.phase}: {line}", err=True),
+        give_up=lambda: os._exit(UNAVAILABLE),
     )
-    watch.start()
+    threading.Thread(target=watch.run, args=(ended,), name="watch", daemon=True).start()
     try:
         workers = assignment.workers
         if assignment.phase == "consume":
@@ -75,17 +77,34 @@ def measure(
         ended.set()
 
 
-def _watch(phase: Phase, meter: Meter, ended: threading.Event) -> None:
-    """Tell how far it has come; end the process where no event has come for two minutes."""
-    before, still_s = 0, 0.0
-    while not ended.wait(TOLD_EVERY_S):
-        now = meter.arrived_events
-        still_s = 0.0 if now > before or meter.all_arrived else still_s + TOLD_EVERY_S
-        before = now
-        typer.echo(f"  {phase}: {now:,} of {meter.events:,} events read", err=True)
-        if still_s >= STALLED_S:
-            typer.echo(f"error: no event has come for {STALLED_S:g} s", err=True)
-            os._exit(UNAVAILABLE)
+class Watch:
+    """Tells how far a measurement has come, and gives it up where no event has come for long."""
+
+    def __init__(
+        self,
+        meter: Meter,
+        *,
+        tell: Callable[[str], None],
+        give_up: Callable[[], None],
+        stalled_s: float = STALLED_S,
+    ) -> None:
+        self._meter, self._tell, self._give_up = meter, tell, give_up
+        self._stalled_s, self._before, self._still_s = stalled_s, 0, 0.0
+
+    def run(self, ended: threading.Event, *, every_s: float = TOLD_EVERY_S) -> None:
+        """Look every few seconds, until it has ended."""
+        while not ended.wait(every_s):
+            self._look(every_s)
+
+    def _look(self, passed_s: float) -> None:
+        meter, now = self._meter, self._meter.arrived_events
+        still = now == self._before and not meter.all_arrived
+        self._still_s = self._still_s + passed_s if still else 0.0
+        self._before = now
+        self._tell(f"{now:,} of {meter.events:,} events read")
+        if self._still_s >= self._stalled_s:
+            self._tell(f"no event has come for {self._still_s:g} s: giving up")
+            self._give_up()
 
 
 def main() -> None:

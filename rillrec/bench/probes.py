@@ -31,31 +31,35 @@ def has_reached(positions: Iterable[Any], wanted: Position) -> bool:
 
 
 class Gauge:
-    """Durations of one kind. What was not seen within 10 s counts as that, and as a timeout."""
+    """Durations of one kind.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    timeout_s
+        What was not seen within it counts as that long, and as a timeout.
+    """
+
+    def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
+        self.timeout_s = timeout_s
         self.times_ms: list[float] = []
         self.timeouts = 0
 
-    def note(self, began_s: float) -> None:
-        """Note that what began then has been seen now."""
-        self.times_ms.append((time.perf_counter() - began_s) * 1e3)
+    def note(self, began_s: float, *, seen: bool = True) -> None:
+        """Note that what began then has been seen now, or that it has been given up."""
+        if not seen:
+            self.timeouts += 1
+        waited_s = time.perf_counter() - began_s if seen else self.timeout_s
+        self.times_ms.append(waited_s * 1e3)
 
-    def give_up(self) -> None:
-        """Note that something was not seen in time."""
-        self.timeouts += 1
-        self.times_ms.append(TIMEOUT_S * 1e3)
-
-
-async def poll(stub: Any, user_id: str, until: Answered, *, pause_s: float) -> bool:
-    """Ask for a user's slate until a reply is as wanted; return ``False`` after 10 s."""
-    request = pb.RecommendRequest(user_id=user_id, k=SLATE_LENGTH)
-    deadline_s = time.perf_counter() + TIMEOUT_S
-    while not until(await stub.Recommend(request, timeout=TIMEOUT_S)):
-        if time.perf_counter() > deadline_s:
-            return False
-        await asyncio.sleep(pause_s)
-    return True
+    async def poll(self, stub: Any, user_id: str, until: Answered, *, pause_s: float) -> bool:
+        """Ask for a user's slate until one is as wanted; return ``False`` if none is in time."""
+        request = pb.RecommendRequest(user_id=user_id, k=SLATE_LENGTH)
+        deadline_s = time.perf_counter() + self.timeout_s
+        while not until(await stub.Recommend(request, timeout=TIMEOUT_S)):
+            if time.perf_counter() > deadline_s:
+                return False
+            await asyncio.sleep(pause_s)
+        return True
 
 
 class EventProbe:
@@ -67,8 +71,10 @@ class EventProbe:
         The least time between two probes: they shall not be the load themselves.
     """
 
-    def __init__(self, stub: Any, under_way: asyncio.TaskGroup, *, every_s: float) -> None:
-        self.gauge = Gauge()
+    def __init__(
+        self, gauge: Gauge, stub: Any, under_way: asyncio.TaskGroup, *, every_s: float
+    ) -> None:
+        self.gauge = gauge
         self._stub, self._under_way, self._every_s = stub, under_way, every_s
         self._next_s, self._running = 0.0, 0
 
@@ -82,14 +88,14 @@ class EventProbe:
 
     async def _probe(self, answered: Acknowledged) -> None:
         event, position = answered.events[-1], answered.positions[-1]
-        seen = await poll(
+        seen = await self.gauge.poll(
             self._stub,
             event.user_id,
             lambda reply: has_reached(reply.user_positions, position),
             pause_s=EVENT_PAUSE_S,
         )
         self._running -= 1
-        self.gauge.note(answered.replied_s) if seen else self.gauge.give_up()
+        self.gauge.note(answered.replied_s, seen=seen)
 
 
 class VectorProbe:
@@ -98,8 +104,8 @@ class VectorProbe:
     One visitor asks all the time, every 10 ms, on behalf of all events that wait.
     """
 
-    def __init__(self, stub: Any, user_id: str) -> None:
-        self.gauge = Gauge()
+    def __init__(self, gauge: Gauge, stub: Any, user_id: str) -> None:
+        self.gauge = gauge
         self._stub, self._user_id = stub, user_id
         self._waiting: list[tuple[Position, float]] = []
 
@@ -120,8 +126,8 @@ class VectorProbe:
         for position, replied_s in self._waiting:
             if has_reached(known, position):
                 self.gauge.note(replied_s)
-            elif now_s - replied_s > TIMEOUT_S:
-                self.gauge.give_up()
+            elif now_s - replied_s > self.gauge.timeout_s:
+                self.gauge.note(replied_s, seen=False)
             else:
                 left.append((position, replied_s))
         self._waiting = left
@@ -141,8 +147,8 @@ class NewItemProbe:
 
     VISITORS = 3
 
-    def __init__(self, stub: Any, anchors: list[str], *, seed: int) -> None:
-        self.gauge = Gauge()
+    def __init__(self, gauge: Gauge, stub: Any, anchors: list[str], *, seed: int) -> None:
+        self.gauge = gauge
         self._stub, self._anchors, self._random = stub, anchors, Random(seed)
         self._number = 0
 
@@ -160,7 +166,7 @@ class NewItemProbe:
         asker = f"{name}-asker"
         clicked = await track(self._stub, [_click(asker, anchor, 0)])
         if not await self._knows(asker, clicked.positions[0]):
-            self.gauge.give_up()
+            self.gauge.note(clicked.replied_s, seen=False)
             return
         visitors = [f"{name}-{number}" for number in range(self.VISITORS)]
         answered = await track(
@@ -171,16 +177,16 @@ class NewItemProbe:
                 for place, item in enumerate((anchor, name))
             ],
         )
-        seen = await poll(
+        seen = await self.gauge.poll(
             self._stub,
             asker,
             lambda reply: any(item.item_id == name for item in reply.items),
             pause_s=MODEL_PAUSE_S,
         )
-        self.gauge.note(answered.replied_s) if seen else self.gauge.give_up()
+        self.gauge.note(answered.replied_s, seen=seen)
 
     async def _knows(self, user_id: str, position: Position) -> bool:
-        return await poll(
+        return await self.gauge.poll(
             self._stub,
             user_id,
             lambda reply: has_reached(reply.user_positions, position),
