@@ -19,7 +19,6 @@ from flows.sources.kafka_reports import Reports
 from flows.sources.kafka_start import start_of
 from flows.sources.kafka_topics import Topics
 from flows.sources.kafka_watch import BrokerWatch
-from schemas.errors import FlowOutdated
 from schemas.kafka import is_away
 from schemas.settings_kafka import KafkaSettings
 
@@ -103,8 +102,6 @@ class Reader:
             A topic is gone, or may not be read.
         SourceError
             What is next in a partition was deleted, or is not there.
-        FlowOutdated
-            It was deleted, and the settings say to go on without it.
         """
         if time.monotonic() < self._quiet_until_s:
             return
@@ -156,20 +153,10 @@ class Reader:
         inbox.ends_at = offset
 
     def _gone(self, inbox: Inbox, wanted: int) -> None:
-        topic, partition, kafka = inbox.topic, inbox.partition, self._kafka
+        topic, partition = inbox.topic, inbox.partition
         [bounds] = self._topics.bounds([(topic, partition)]).values()
-        start = start_of(
-            f"{topic}/{partition}",
-            mark=wanted,
-            bounds=bounds,
-            wanted=None if kafka.start == "resume" else bounds.earliest,
-            brokers=kafka.brokers,
-        )
-        if start.deleted:
-            raise FlowOutdated(
-                f"retention has deleted {start.deleted} offsets of {topic}/{partition} before they "
-                f"were read: it is built anew to go on without them, as kafka.start says"
-            )
+        name, brokers = f"{topic}/{partition}", self._kafka.brokers
+        start_of(name, mark=wanted, bounds=bounds, wanted=None, brokers=brokers)
         # A new leader may have lacked for a moment what the old one had.
         place = TopicPartition(topic, partition, wanted)
         self._consumer.incremental_unassign([place])

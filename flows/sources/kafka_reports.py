@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from flows.incidents import Incidents
+from flows.sources.kafka_falling import FallingBehind
 from flows.sources.kafka_inbox import Inbox
 from schemas.errors import StoreError
 from schemas.positions import Marks
@@ -43,6 +44,7 @@ class Reports:
     ) -> None:
         self._group, self._marks, self._incidents, self._clock = group, marks, incidents, clock
         self._due_s = clock() + _EVERY_S
+        self._falling = FallingBehind(incidents, clock=clock)
         self._committed: dict[tuple[str, int], int] = {}
         self._failing, self.awaits_answer = "", False
 
@@ -51,20 +53,21 @@ class Reports:
         if self._clock() < self._due_s:
             return
         self._due_s = self._clock() + _EVERY_S
-        for inbox in inboxes:
-            self.lag(consumer, inbox)
+        self._falling.look(sum(self.lag(consumer, inbox) for inbox in inboxes))
         self.commit(consumer, [(inbox.topic, inbox.partition) for inbox in inboxes])
 
-    def lag(self, consumer: Consumer, inbox: Inbox) -> None:
+    def lag(self, consumer: Consumer, inbox: Inbox) -> int:
         """Tell how many offsets a partition is behind its end, as far as that is known."""
         place = TopicPartition(inbox.topic, inbox.partition)
         try:
             _, latest = consumer.get_watermark_offsets(place, cached=True)
         except KafkaException:  # nothing has been fetched of it yet
-            return
-        if latest != OFFSET_INVALID:
-            behind = max(0, latest - inbox.at)
-            self._incidents.tally.lags_behind(inbox.topic, inbox.partition, behind)
+            return 0
+        if latest == OFFSET_INVALID:
+            return 0
+        behind = max(0, latest - inbox.at)
+        self._incidents.tally.lags_behind(inbox.topic, inbox.partition, behind)
+        return behind
 
     def commit(
         self, consumer: Consumer, places: Iterable[tuple[str, int]], *, wait: bool = False
