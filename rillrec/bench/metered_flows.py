@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -11,10 +12,13 @@ from bytewax.inputs import StatefulSourcePartition
 from flows.batches import SourceBatch
 from flows.cluster import Cluster
 from flows.decode import Decode
-from flows.learn import learner_of
-from flows.recommend import build_flow, wall_ms
+from flows.incidents import Incidents
+from flows.kafka_letters import KafkaLetters
+from flows.outlets import Outlets
+from flows.recommend import wall_ms
 from flows.sources.kafka import KafkaSource
-from flows.wiring import lease_of
+from flows.tally import Tally
+from flows.wiring import lease_of, wired
 from rillrec.bench.meter import Measurement, Meter
 from rillrec.bench.metered import MeteredPartition, MeteredTally, NullSink
 from rillrec.engine import run_flow
@@ -60,39 +64,41 @@ def decode_only(
 def full_flow(
     settings: Settings, meter: Meter, *, workers: int, ready: Callable[[], None]
 ) -> Measurement:
-    """Measure the whole flow: user states in Redis, a model that learns and is published."""
-    store = RedisStore(
-        settings.store.redis_url.get_secret_value(),
-        name=settings.model.name,
-        user_ttl_s=settings.store.user_ttl_s,
+    """Measure the whole flow: user states in Redis, a model that learns and is published.
+
+    It is wired as ``rillrec flow`` wires it. That the learner takes a second to get ready is no
+    part of an event: the source has that done before the first one comes.
+    """
+    tally, source = MeteredTally(meter), MeteredKafka(settings, meter)
+    with (
+        closing(RedisStore.of(settings, settings.store.redis_url.get_secret_value())) as store,
+        KafkaLetters(settings.kafka, incidents=Incidents(tally)) as letters,
+        closing(source),
+    ):
+        lease = lease_of(store)
+        outlets = Outlets(Incidents(tally), letters)
+        made = wired(settings, store, source=source, lease=lease, outlets=outlets)
+        ready()
+        try:
+            run_flow(made.flow, source, cluster=Cluster(workers=workers), failures=made.failures)
+        finally:
+            lease.release()
+    return meter.measurement(
+        steps_s={step: times.total_s for step, times in tally.steps.items()},
+        counts=counts_of(tally),
     )
-    tally, source, lease = MeteredTally(meter), MeteredKafka(settings, meter), lease_of(store)
-    # Opened now, and not when the first event comes: that it takes a second is no part of an event.
-    learner = learner_of(
-        store, config=settings.shapes(), publish_interval_ms=settings.flow.publish_interval_ms
-    )
-    flow = build_flow(
-        source,
-        store,
-        lambda: learner,
-        rules=settings.stream.rules(),
-        model_name=settings.model.name,
-        tally=tally,
-        lease=lease,
-        micro_batch_wait_ms=settings.flow.micro_batch_wait_ms,
-    )
-    ready()
-    try:
-        run_flow(flow, source, cluster=Cluster(workers=workers))
-    finally:
-        lease.release()
-    steps_s = {step: times.total_s for step, times in tally.steps.items()}
-    counts = {
+
+
+def counts_of(tally: Tally) -> dict[str, int]:
+    """Return what the report tells beside times."""
+    return {
         "accepted": tally.events,
+        "rejected": tally.rejected,
         "examples": tally.examples,
+        "lists_skipped": tally.lists_skipped,
         "publishes": tally.publishes["log"],
         "bases": tally.publishes["base"],
         "users_cached": tally.users["cached"],
-        "users_read": tally.users["stored"],
+        "users_stored": tally.users["stored"],
+        "users_new": tally.users["new"],
     }
-    return meter.measurement(steps_s=steps_s, counts=counts)
