@@ -71,7 +71,7 @@ def run_flow(
     from online_models.threads import compute_on_one_thread
 
     compute_on_one_thread()  # sums in one order: the same seed gives the same model
-    failures, ended = failures or Failures(), threading.Event()
+    failures, ended, failed = failures or Failures(), threading.Event(), threading.Event()
 
     def end() -> None:
         source.end()
@@ -81,11 +81,15 @@ def run_flow(
         failures.note(error)
         end()
 
-    source.on_failure = end_early
+    def fall(error: RillrecError) -> None:
+        end_early(error)
+        failed.set()
+
+    source.on_failure, failures.on_failure = end_early, fall
     cause: BaseException | None = None
     with _heard(end) as signals:
         try:
-            _run(flow, cluster, ended)
+            _run(flow, cluster, ended, failed)
         except BaseException as error:
             cause = error
     failure = failures.first if cause is None else _ours(failures.first, cause, cluster)
@@ -94,7 +98,7 @@ def run_flow(
     return INTERRUPTED if signal.SIGINT in signals else OK
 
 
-def _run(flow: Dataflow, cluster: Cluster, ended: threading.Event) -> None:
+def _run(flow: Dataflow, cluster: Cluster, ended: threading.Event, failed: threading.Event) -> None:
     from bytewax.testing import cluster_main, run_main
 
     run: Any = run_main
@@ -107,15 +111,18 @@ def _run(flow: Dataflow, cluster: Cluster, ended: threading.Event) -> None:
         worker_count_per_proc=cluster.workers,
     )
     if cluster.is_split:
-        _run_beside(run_all, ended)
+        _run_beside(run_all, ended, failed)
     elif cluster.workers > 1:
         run_all()
     else:
         run(flow)
 
 
-def _run_beside(run: Callable[[], None], ended: threading.Event) -> None:
-    """Run the engine in a thread: signals are heard while it waits for other processes."""
+def _run_beside(run: Callable[[], None], ended: threading.Event, failed: threading.Event) -> None:
+    """Run the engine in a thread: signals are heard while it waits for other processes.
+
+    What failed in a step does not wait for them: they end when this process does.
+    """
     raised: list[BaseException] = []
 
     def work() -> None:
@@ -127,7 +134,7 @@ def _run_beside(run: Callable[[], None], ended: threading.Event) -> None:
     engine = threading.Thread(target=work, name="engine", daemon=True)
     engine.start()
     ended_s: float | None = None
-    while engine.is_alive():
+    while engine.is_alive() and not failed.is_set():
         engine.join(_POLL_S)
         if ended_s is None and ended.is_set():
             ended_s = time.monotonic()
