@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,10 @@ def health(client: ForeignClient, service: str = "") -> str:
     return str(client.call("grpc.health.v1.Health/Check", {"service": service})["status"])
 
 
+def serves(client: ForeignClient, service: str) -> bool:
+    return health(client, service) == "SERVING"
+
+
 def slate(client: ForeignClient, user_id: str = "ann", **fields: Any) -> dict[str, Any]:
     return client.call(f"{SCORER}/Recommend", {"user_id": user_id, "k": 5, **fields})
 
@@ -68,7 +73,7 @@ def test_scorer_that_starts_before_redis_is_not_ready_until_it_is_level(
     redis: EmbeddedRedis,
 ) -> None:
     with scorer_at(redis.url) as scorer, ForeignClient(scorer.port) as client:
-        for service in ("", SCORER, "model", "store"):
+        for service in ("", SCORER, "model", "store", "events"):
             assert health(client, service) == "NOT_SERVING"
         reply = slate(client)
         assert reply["items"] == []
@@ -76,8 +81,8 @@ def test_scorer_that_starts_before_redis_is_not_ready_until_it_is_level(
         redis.start()
         fill(redis).close()
         until(lambda: health(client) == "SERVING")
-        for service in (SCORER, "model", "store"):
-            assert health(client, service) == "SERVING"
+        for service in (SCORER, "model", "store", "events"):
+            until(partial(serves, client, service))
         until(lambda: slate(client)["degraded"] == [])
         assert len(slate(client)["items"]) == 5
 
@@ -114,7 +119,7 @@ def test_slates_go_on_without_redis_and_users_are_known_again_when_it_is_back(
             client.call(f"{SCORER}/Track", {"events": [click(2)]})
         assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         assert "redis.sock does not answer" in refused.value.details()
-        until(lambda: health(client, "store") == "NOT_SERVING")
+        until(lambda: health(client, "store") == health(client, "events") == "NOT_SERVING")
         assert health(client) == "SERVING"
         until(lambda: slate(client)["degraded"] == ["no_user_state", "stale_model"])
         until(lambda: health(client, "model") == "NOT_SERVING")
