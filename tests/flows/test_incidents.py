@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import cast
 
 import pytest
 
@@ -101,6 +102,7 @@ def test_a_store_s_silence_is_noticed_whoever_asks_it(
         assert told.incidents.is_away("store")
         assert store.read_users(["ann"]) == {}
     assert not told.incidents.is_away("store")
+    assert cast(StormyStore, store).weather is stormy.weather
     assert [one.kind for one in told.heard] == ["store_away"]
     assert caplog.messages == [
         "store_away: no answer for 11 s: the store does not answer: is it running?"

@@ -104,6 +104,14 @@ def test_of_a_letter_that_is_too_large_the_first_part_is_kept(
     assert "of interactions/3@1 the first 12800 are kept; raise the topic's" in caplog.text
 
 
+def test_what_librdkafka_itself_takes_for_too_large_is_cut_too(kafka: Kafka) -> None:
+    settings = settings_of(kafka, properties={"message.max.bytes": 2_000})
+    with KafkaLetters(settings) as letters:
+        letters.write([letter(0), letter(1, b"x" * 5_000)])
+    found = kafka.consume(settings.dead_letters_topic)
+    assert [len(message.value() or b"") for message in found] == [1, 1_250]
+
+
 def test_a_topic_that_takes_nothing_at_all_is_told(kafka: Kafka) -> None:
     topic = kafka.topic("tiny", config={"max.message.bytes": "50"})
     with (
@@ -181,6 +189,14 @@ def test_incidents_never_stop_anybody_and_those_dropped_are_counted() -> None:
     listener.close(timeout_s=0.2)
     assert time.monotonic() - began_s < 5
     assert tally.incidents_dropped == 10
+
+
+def test_an_incident_that_is_too_large_is_dropped(kafka: Kafka) -> None:
+    settings, tally = settings_of(kafka, properties={"message.max.bytes": 1_000}), Tally()
+    with KafkaIncidents(settings, tally=tally) as listener:
+        listener(Incident("flow_failed", "x" * 5_000, 1))
+        listener(Incident("flow_failed", "short", 2))
+    assert len(kafka.consume(settings.incidents_topic)) == tally.incidents_dropped == 1
 
 
 def test_a_missing_topic_of_incidents_is_told_once(
