@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 def from_generator(traffic: Traffic) -> list[Keyed]:
     """Return generated events."""
-    return _keyed(generated(traffic))
+    return keyed(generated(traffic))
 
 
 def from_file(path: Path, *, mapping: Mapping[str, str], limit: int | None = None) -> list[Keyed]:
@@ -32,7 +32,7 @@ def from_file(path: Path, *, mapping: Mapping[str, str], limit: int | None = Non
     SourceError
         The file can't be read, or has no usable interactions.
     """
-    prepared = _keyed(_interactions(path, mapping, limit))
+    prepared = keyed(_interactions(path, mapping, limit))
     if not prepared:
         raise SourceError(f"{path} has no interactions: `rillrec validate {path}` tells why")
     return prepared
@@ -50,5 +50,6 @@ def _interactions(
         yield from (event for _, event, _ in happenings if isinstance(event, Interaction))
 
 
-def _keyed(events: Iterable[Interaction]) -> list[Keyed]:
+def keyed(events: Iterable[Interaction]) -> list[Keyed]:
+    """Return events as they go into a topic."""
     return [(event.user_id, _encode(event)) for event in events]

@@ -18,10 +18,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
+
 from flows.learn import learner_of
-from rillrec.bench.prepared import Keyed, from_generator
+from rillrec.bench.prepared import Keyed, from_generator, keyed
 from rillrec.bench.testbed import Testbed, testbed
-from rillrec.bench.traffic import Traffic
+from rillrec.bench.traffic import SPAN_MS, Traffic, generated
 from rillrec.sender import Sender
 from schemas.keys import shards
 from schemas.positions import Marks
@@ -33,6 +35,7 @@ USERS_OF_MODEL = 400  # 50 events each
 PIPELINED = 5_000
 POLL_S = 0.002
 PATIENCE_S = 120.0
+DAY_MS = 86_400_000
 IMPORTS = "import rillrec.learning, flows.wiring, flows.sources.kafka, flows.recommend"
 
 
@@ -97,12 +100,13 @@ def model_traffic() -> Traffic:
 
 
 def new_events(run: int) -> list[Keyed]:
-    """Return events of users whose states are in Redis."""
-    traffic = Traffic(events=NEW, users=NEW, seed=run + 1)
-    return [
-        (f"filled-{n}", payload.replace(user_id.encode(), f"filled-{n}".encode()))
-        for n, (user_id, payload) in enumerate(from_generator(traffic))
-    ]
+    """Return events of as many users whose states are in Redis, after all that they have done."""
+    later_ms = (run + 1) * (SPAN_MS + DAY_MS)
+    events = generated(Traffic(events=NEW, users=NEW, seed=run + 1))
+    return keyed(
+        msgspec.structs.replace(event, user_id=f"filled-{n}", time_ms=event.time_ms + later_ms)
+        for n, event in enumerate(events)
+    )
 
 
 def resumed(bed: Testbed, store: RedisStore, run: int) -> dict[str, float]:
