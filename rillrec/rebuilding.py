@@ -9,7 +9,7 @@ from collections.abc import Callable
 from flows.cluster import Cluster
 from flows.incidents import Incidents
 from rillrec.supervisor import STEADY_S
-from schemas.errors import FlowOutdated, StoreRolledBack
+from schemas.errors import BrokerUnavailable, FlowOutdated, StoreRolledBack
 
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
@@ -28,6 +28,7 @@ def rebuilt(
     """Return what a run of a flow returns, which is built anew where it can't go on as it is.
 
     The first time at once; where it repeats within a minute after a wait, from 1 s doubling to 30.
+    Brokers that are away when it is built anew are waited for; when it starts, they end it.
     Of several processes none can be built anew alone: the error is raised, and all start again.
 
     Parameters
@@ -41,8 +42,10 @@ def rebuilt(
     ------
     StoreRolledBack, FlowOutdated
         This is one process of several.
+    BrokerUnavailable
+        The brokers are away at the start.
     """
-    wait_s = 0.0
+    wait_s, anew = 0.0, False
     while True:
         started_s = clock()
         try:
@@ -57,5 +60,10 @@ def rebuilt(
             if clock() - started_s > STEADY_S:
                 wait_s = 0.0
             _log.warning("building the flow anew, from what the store holds: %s", error)
+            anew = True
+        except BrokerUnavailable as error:
+            if not anew or cluster.is_split:
+                raise
+            _log.warning("the flow can't be built anew yet: %s", error)
         sleep(wait_s)
         wait_s = min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)

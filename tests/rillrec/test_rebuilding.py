@@ -10,7 +10,13 @@ from flows.cluster import ALONE, Cluster
 from flows.incidents import Incident, Incidents
 from flows.tally import Tally
 from rillrec.rebuilding import rebuilt
-from schemas.errors import FlowOutdated, RillrecError, StoreError, StoreRolledBack
+from schemas.errors import (
+    BrokerUnavailable,
+    FlowOutdated,
+    RillrecError,
+    StoreError,
+    StoreRolledBack,
+)
 
 SPLIT = Cluster(process=1, addresses=("a:1", "b:2"))
 
@@ -71,6 +77,19 @@ def test_one_process_of_several_leaves_it_to_whoever_starts_all() -> None:
         flow.play(SPLIT)
     assert [one.kind for one in flow.told] == ["store_rolled_back"]
     assert flow.waits_s == []
+
+
+def test_brokers_that_are_away_are_waited_for_once_it_has_run() -> None:
+    away = BrokerUnavailable("away")
+    flow = Script((70, StoreRolledBack("lost")), (5, away), (5, away), (1, None))
+    assert flow.play() == 0
+    assert flow.waits_s == [0, 1, 2]
+    assert flow.tally.rebuilds == {"rolled_back": 1}
+
+
+def test_brokers_that_are_away_at_the_start_are_told() -> None:
+    with pytest.raises(BrokerUnavailable, match="away"):
+        Script((5, BrokerUnavailable("away"))).play()
 
 
 def test_other_errors_end_it() -> None:
