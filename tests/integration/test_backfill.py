@@ -31,6 +31,7 @@ class Shop:
         self.kafka, self.url, self._directory = kafka, redis_url, directory
         self.topics = kafka.topics(partitions=4)
         self.wire = Wire(redis_url, timeout_s=5.0)
+        self.environ: dict[str, str] = {}
         self._started: list[Command] = []
         self._stream = stream(1_000_000, users=USERS, seed=9)
 
@@ -55,6 +56,7 @@ class Shop:
             "RILLREC_STORE__REDIS_URL": self.url,
             "RILLREC_MODEL__NAME": model,
             "RILLREC_FLOW__METRICS_PORT": "0",
+            **self.environ,
         }
         command = Command(arguments, directory, environ)
         self._started.append(command)
