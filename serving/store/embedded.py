@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from serving.store.wire import Wire
 
 _TAKEOVER_S = 2.0
 _LONGEST_SOCKET_PATH = 100  # Linux takes 107 bytes, macOS 103
+_TRUNCATED = b"AOF loaded anyway because aof-load-truncated is enabled"
+_REWRITTEN = re.compile(rb"aof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n")
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)  # loaded before any fork: afterwards only prctl may be called
 
@@ -108,7 +111,7 @@ class EmbeddedRedis:
             It is still loading after ``wait_s``.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = self._lock()
+        lock, logged_bytes = self._lock(), self._logged_bytes()
         try:
             self._process = subprocess.Popen(
                 self._command(),
@@ -123,10 +126,36 @@ class EmbeddedRedis:
             os.close(lock)
         try:
             self._wait_for_answer()
+            if _TRUNCATED in self._log.read_bytes()[logged_bytes:]:
+                self._rewrite()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def _logged_bytes(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def _rewrite(self) -> None:
+        """Have the append-only file written anew, as its end had been cut off.
+
+        A cut within a transaction leaves its beginning in the file, which the server does not
+        carry out, but completes with the next transaction that it appends: the one after the next
+        start would carry out both. What was half written then comes back.
+        """
+        wire = Wire(self.url, timeout_s=5.0)
+        try:
+            wire.call("BGREWRITEAOF")
+            deadline = time.monotonic() + self._wait_s
+            while not _REWRITTEN.search(wire.call("INFO", "persistence")):
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(
+                        f"redis-server did not rewrite its append-only file within "
+                        f"{self._wait_s:g} s; see {self._log}"
+                    )
+                time.sleep(0.01)
+        finally:
+            wire.close()
 
     def _lock(self) -> int:
         """Return a descriptor that holds the directory; two servers would ruin each other's file.

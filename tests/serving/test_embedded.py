@@ -161,3 +161,23 @@ def test_missing_server_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_ways_to_write_that_keep_an_append_only_file_are_taken(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="fsync is 'no', use 'always' or 'everysec'"):
         EmbeddedRedis(tmp_path, fsync="no")
+
+
+def test_a_transaction_that_was_cut_off_does_not_come_back_at_the_start_after_the_next(
+    tmp_path: Path,
+) -> None:
+    script = "redis.call('RPUSH', KEYS[1], ARGV[1]) redis.call('SET', KEYS[2], ARGV[1])"
+    server = EmbeddedRedis(tmp_path, fsync="everysec").start()
+    wire = Wire(server.url, timeout_s=5.0)
+    for value in ("one", "two"):
+        wire.call("EVAL", script, 2, "list", "mark", value)
+    server.kill()
+    file = tmp_path / "appendonly.aof"
+    file.write_bytes(file.read_bytes()[:-30])  # within the last command of the second one
+    server.start()
+    assert (wire.call("LRANGE", "list", 0, -1), wire.call("GET", "mark")) == ([b"one"], b"one")
+    wire.call("EVAL", script, 2, "list", "mark", "three")
+    server.kill()
+    with server:
+        assert wire.call("LRANGE", "list", 0, -1) == [b"one", b"three"]
+    wire.close()
