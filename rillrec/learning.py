@@ -78,7 +78,11 @@ class _Learning:
             if store.keys.name != settings.model.name:
                 _log.info("%r stands for the model %r", settings.model.name, store.keys.name)
             check_model(settings, store)
-            return self._run(settings if said else going_on(settings, store), store)
+            try:
+                return self._run(settings if said else going_on(settings, store), store)
+            except StoreRolledBack:
+                store.rewrite_file()
+                raise
 
     def _run(self, settings: Settings, store: RedisStore) -> int:
         lease = lease_of(store) if self._cluster.leads else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Sequence
 
+from schemas.errors import StoreError
 from schemas.positions import Position
 from schemas.settings import Settings
 from serving.store import scripts
@@ -13,6 +15,8 @@ from serving.store.protocol import FORGET_MEMORY_S
 from serving.store.redis_erasures import ErasuresInRedis
 from serving.store.redis_model import ModelInRedis
 from serving.store.redis_shards import ShardsInRedis
+
+_log = logging.getLogger(__name__)
 
 
 class RedisStore(ShardsInRedis, ErasuresInRedis, ModelInRedis):
@@ -70,6 +74,22 @@ class RedisStore(ShardsInRedis, ErasuresInRedis, ModelInRedis):
             slates_ttl_s=86_400 + window_s,
             forget_memory_s=settings.store.forget_memory_s,
         )
+
+    def rewrite_file(self) -> None:
+        """Ask a Redis that lost writes to write its append-only file anew.
+
+        A cut within a transaction leaves its beginning in the file, and the start after the next
+        would carry it out. Where Redis refuses, ``redis-check-aof --fix`` before its next start
+        does the same.
+        """
+        try:
+            self._wire.call("BGREWRITEAOF")
+        except StoreError as error:
+            _log.warning(
+                "the append-only file was not written anew (%s): run redis-check-aof --fix on it "
+                "before Redis is started again",
+                error,
+            )
 
     def append_events(self, events: Sequence[tuple[str, bytes]]) -> list[Position]:
         if not events:
