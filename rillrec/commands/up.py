@@ -19,7 +19,10 @@ from rillrec.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rillrec.local import Local
+    from schemas.settings import Settings
 
 
 def up(
@@ -39,6 +42,13 @@ def up(
         ),
     ] = None,
     kafka: Kafka = None,
+    broker: Annotated[
+        bool,
+        typer.Option(
+            "--broker",
+            help="Run a Kafka broker too, which takes Java (see rillrec broker), and its topics.",
+        ),
+    ] = False,
     unit: Unit = None,
     repeats: Repeats = None,
 ) -> None:
@@ -55,9 +65,11 @@ def up(
       rillrec up --port 6000 --data-dir ./data
       rillrec up --config rillrec.toml --model shop
       rillrec up --kafka 127.0.0.1:9092
+      rillrec up --broker
     """
+    if broker and kafka:
+        raise typer.BadParameter("say either --broker, or where one is by --kafka")
     need_flow_extra("up")
-    from rillrec.local import Local
     from rillrec.signals import orderly_end
 
     settings = settings_of(
@@ -68,10 +80,25 @@ def up(
         stream={"unit": unit, "repeats": repeats},
         kafka={"brokers": kafka},
     )
-    with (
-        orderly_end() as ending,
-        Local(settings, tell=_tell, tell_line=_tell, check=ending.check) as local,
-    ):
+    with orderly_end() as ending:
+        if not broker:
+            _run(settings, ending.check)
+            return
+        from rillrec.local_kafka import local_kafka
+
+        with local_kafka(settings, tell=_tell) as own:
+
+            def check() -> None:
+                ending.check()
+                own.watch()
+
+            _run(own.settings, check)
+
+
+def _run(settings: Settings, check: Callable[[], None]) -> None:
+    from rillrec.local import Local
+
+    with Local(settings, tell=_tell, tell_line=_tell, check=check) as local:
         _announce(local)
         local.wait_until_ready()
         _tell(f"ready: the scorer listens on {local.address} (gRPC); Ctrl-C ends it")
