@@ -81,7 +81,11 @@ class Lengths:
             part: _SPEC.earliest() if part[0] == whole else _SPEC.for_timestamp(since_ms)
             for part in self._parts
         }
-        return self._offsets(specs)
+        # Where nothing has come since, reading begins at the end.
+        marks = self.ends()
+        for topic, partitions in self._offsets(specs).items():
+            marks.setdefault(topic, {}).update(partitions)
+        return marks
 
     def _offsets(self, specs: dict[tuple[str, int], Any]) -> Marks:
         asked = {TopicPartition(*part): spec for part, spec in specs.items()}
