@@ -28,6 +28,8 @@ OWNED = {
     "enable.idempotence": "it is always on",
     "acks": "it is always all",
     "request.required.acks": "it is always all",
+    "max.in.flight": "it is always 1",
+    "max.in.flight.requests.per.connection": "it is always 1",
     "delivery.timeout.ms": "set kafka.delivery_timeout_s",
     "message.timeout.ms": "set kafka.delivery_timeout_s",
 }
@@ -116,6 +118,16 @@ def producer_properties(
 
     A key goes to the partition that Java's producers choose for it, so that all producers of a
     topic agree, unless ``kafka.properties`` name another partitioner.
+
+    One request at a time is on its way to a broker. With more of them librdkafka loses messages and
+    reports them delivered, where a producer's first to a partition is refused because a leader is
+    only being chosen, and its second is taken: it holds that the first must have been stored then,
+    but a broker that knows nothing of a producer takes any message for its first.
+
+    References
+    ----------
+    J. Yoon, "data loss when a new producer produce messages while the partition preferred leader is
+    being re-elected", 2023, https://github.com/confluentinc/confluent-kafka-go/issues/921
     """
     chosen = {"partitioner": "murmur2_random", "linger.ms": "5"}
     chosen["message.max.bytes"] = str(MAX_MESSAGE_BYTES)
@@ -123,6 +135,7 @@ def producer_properties(
     owned = {
         "acks": "all",
         "enable.idempotence": True,
+        "max.in.flight": 1,
         "delivery.timeout.ms": round(kafka.delivery_timeout_s * 1e3),
     }
     return {**chosen, **client_properties(kafka, owned), **(extra or {})}

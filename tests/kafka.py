@@ -66,7 +66,12 @@ class Kafka:
         """Append (key, value) pairs, and return when all are acknowledged."""
         failed: list[str] = []
         producer = Producer(
-            {"bootstrap.servers": self.brokers, "enable.idempotence": True, "log_level": 0}
+            {
+                "bootstrap.servers": self.brokers,
+                "enable.idempotence": True,
+                "max.in.flight": 1,  # with more, what is reported delivered may be lost
+                "log_level": 0,
+            }
         )
 
         def told(error: object, _message: Message) -> None:

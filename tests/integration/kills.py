@@ -66,6 +66,7 @@ class Faucet(threading.Thread):
             {
                 "bootstrap.servers": brokers,
                 "enable.idempotence": True,
+                "max.in.flight": 1,  # with more, what is reported delivered may be lost
                 "message.timeout.ms": 300_000,
                 "log_level": 0,
             }

@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Message
+from confluent_kafka.admin import NewTopic
 
 from rillrec.broker import Broker
 from rillrec.sender import Sender
@@ -174,6 +176,25 @@ def test_a_full_queue_slows_down_and_drops_nothing(made: KafkaSettings, kafka: K
     assert sender.acknowledged == 500
     values = [int(message.value() or b"") for message in kafka.consume(made.interactions_topic)]
     assert sorted(values) == list(range(500))
+
+
+@pytest.mark.slow
+def test_what_is_acknowledged_is_there_also_in_topics_that_are_only_being_made(
+    kafka: Kafka,
+) -> None:
+    settings = KafkaSettings(
+        brokers=kafka.brokers,
+        properties={"linger.ms": "0", "retry.backoff.ms": "10", "retry.backoff.max.ms": "10"},
+    )
+    for number in range(20):
+        topic = f"new-{number}-{uuid.uuid4().hex[:8]}"
+        kafka.admin.create_topics([NewTopic(topic, 8, 1)])[topic].result(30)
+        sender = Sender(settings)
+        for n in range(100):
+            sender.send(topic, f"u{n}", b"{}")
+        sender.flush()
+        sender.close()
+        assert sum(kafka.ends(topic).values()) == sender.acknowledged == 100
 
 
 @pytest.mark.slow

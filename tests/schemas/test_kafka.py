@@ -73,6 +73,7 @@ def test_what_is_said_to_the_tests_is_no_setting() -> None:
         ("group.id", "set kafka.group"),
         ("AUTO_OFFSET_RESET", r"set kafka\.start \(--from\)"),
         ("acks", "it is always all"),
+        ("max.in.flight", "it is always 1"),
     ],
 )
 def test_properties_that_decide_what_is_guaranteed_are_refused(name: str, remedy: str) -> None:
@@ -144,6 +145,7 @@ def test_producers_lose_and_repeat_nothing_and_agree_with_java_where_a_user_goes
     properties = producer_properties(kafka, {"client.id": "x"})
     assert properties["acks"] == "all"
     assert properties["enable.idempotence"] is True
+    assert properties["max.in.flight"] == 1
     assert properties["delivery.timeout.ms"] == 2_500
     assert properties["partitioner"] == "murmur2_random"
     assert (properties["linger.ms"], properties["client.id"]) == ("50", "x")
