@@ -213,6 +213,8 @@ def _near(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int
     keys, best, size = np.empty(most, dtype=np.float32), np.empty(most, dtype=np.int64), 0
     for row in range(len(near)):
         score = near[row]
+        if score == -np.inf:
+            continue
         if (size < most or score > keys[0]) and servable[row] and flags[row] != BARRED:
             size = _keep(keys, best, size, score, row)
     for n in range(size):

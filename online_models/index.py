@@ -58,13 +58,17 @@ class ItemIndex:
         """The step whose vectors the graph holds; 0 where there is no graph."""
         return self._entry.step if self._entry else 0
 
+    def is_exact(self, size: int) -> bool:
+        """Return whether a search among so many rows scores all of them."""
+        return self._graph is None or size <= self.exact_up_to
+
     def search(self, query: Floats, count: int, size: int, *, among: Mask | None = None) -> Rows:
         """Return up to ``count`` rows below ``size``, best first; ties go to the lower row.
 
         ``among`` tells which rows may be found, all where it is not given. Exact search minds it
         fully; from the graph rows are taken first.
         """
-        if self._graph is None or size <= self.exact_up_to:
+        if self.is_exact(size):
             rows = np.arange(size) if among is None else np.flatnonzero(among[:size])
             scores = self.vectors.array[:size] @ query
             if len(rows) > count:

@@ -94,17 +94,28 @@ class RankerLists:
             state.rules.mix,
             state.popularity.tops,
             state.popularity.held,
-            self._near(vector, size),
+            self._near(vector, barred, size),
             self._most,
             scratch.flags,
             scratch.rows,
         )
         return scratch.rows[:count]
 
-    def _near(self, vector: Floats | None, size: int) -> Floats:
+    def _near(self, vector: Floats | None, barred: Rows, size: int) -> Floats:
+        """Return the encoder's score of each row; -inf where the index does not come by."""
         if vector is None:
             return np.zeros(0, dtype=np.float32)
-        return self.state.encoder.output.array[:size] @ vector
+        index, outputs = self.state.index, self.state.encoder.output.array
+        if index.is_exact(size):
+            return outputs[:size] @ vector
+        items = self.state.items
+        count = self.retriever.by_encoder + len(barred)
+        found = index.search(
+            vector, count, size, among=items.servable if items.unservable else None
+        )
+        near = np.full(size, -np.inf, dtype=np.float32)
+        near[found] = outputs[found] @ vector
+        return near
 
     def _features(self, rows: Rows, history: Rows, vector: Floats | None) -> Floats:
         state, scratch = self.state, self._scratch

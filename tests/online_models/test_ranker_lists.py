@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -23,13 +24,16 @@ def shown(learning: Learner, query: Query, target: int) -> tuple[np.ndarray, int
     return ranking.features, place
 
 
-@pytest.mark.parametrize("excludes", [True, False])
-def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool) -> None:
+@pytest.mark.parametrize(
+    ("excludes", "exact_up_to"), [(True, 20_000), (False, 20_000), (True, 30), (False, 30)]
+)
+def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool, exact_up_to: int) -> None:
     rng, stream = np.random.default_rng(3), Stream(excludes=excludes)
     for n in range(900):
         item = f"i{int(rng.zipf(1.3)) % 220}"
         stream.add(f"u{rng.integers(40)}", item, START_MS + n * 90_000)
-    recommender = Recommender(ModelState(WIDE))
+    config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
+    recommender = Recommender(ModelState(config))
     for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):
         setattr(recommender.retriever, name, most)
     learning = Learner(
@@ -48,6 +52,8 @@ def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool) -> None:
             assert made[1] == wanted[1]
             np.testing.assert_allclose(made[0], wanted[0], rtol=1e-5, atol=1e-6)
     assert 200 < found < 900
+    size = learning.state.items.size
+    assert learning.state.index.is_exact(size) == (exact_up_to > size)
 
 
 def test_an_item_that_nobody_may_propose_has_no_list() -> None:
