@@ -172,7 +172,7 @@ class Visitors(threading.Thread):
 @contextmanager
 def played(directory: Path, fsync: str) -> Iterator[Scene]:
     """Give a scene with everything running, and leave nothing of it behind."""
-    with Broker(directory / "kafka") as broker:
+    with Broker(directory / "kafka", wait_s=240.0) as broker:
         topics = Kafka(broker.address).topics(partitions=PARTITIONS)
         redis = EmbeddedRedis(directory / "redis", fsync=fsync)
         scene = Scene(directory, broker, redis.start(), topics, fsync, random.Random(20))
