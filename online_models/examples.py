@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from online_models.history import keys_of
 from online_models.queries import unit_query
 from schemas.events import Interaction, Scalar
 from schemas.examples import Example
@@ -112,8 +113,9 @@ def _ordinal(
 ) -> int:
     if own is not None:
         return state.history[own].session
+    keys = () if event.session_id is None else keys_of(event.session_id)
     for session in state.sessions:
-        if event.session_id is not None and session.key == event.session_id:
+        if session.key in keys:
             return session.ordinal
     nearest = visits[-1:] or state.history[:1]
     return nearest[0].session if nearest else state.next_session

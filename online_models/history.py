@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from schemas.user_state import Session, StreamRules, UserState, Visit
+from schemas.user_state import HASH_BITS, Session, StreamRules, UserState, Visit
 
 ORIGINS = 8
 REFUSED = 16
@@ -15,8 +15,17 @@ _UNKNOWN = -1  # the origin of a visit that came from a source that has been for
 
 
 def hash_of(event_id: str) -> int:
-    """Return 64 bits that stand for an event id."""
-    return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "big")
+    """Return 40 bits that stand for an event id."""
+    return int.from_bytes(_hash(event_id), "big")
+
+
+def keys_of(session_id: str) -> tuple[str, str]:
+    """Return by which keys a session of this id is known: a hash, and as before there were any."""
+    return _hash(session_id).hex(), session_id
+
+
+def _hash(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=8).digest()[: HASH_BITS // 8]
 
 
 def place_of(history: tuple[Visit, ...], time_ms: int) -> int:
@@ -100,8 +109,9 @@ def session_at(
     one first. Sessions are never merged.
     """
     if session_id is not None:
+        keys = keys_of(session_id)
         for session in reversed(state.sessions):
-            if session.key == session_id:
+            if session.key in keys:
                 return session
         return None
     for session in reversed(state.sessions):

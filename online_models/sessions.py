@@ -24,6 +24,7 @@ from online_models.examples import example_of, replayed_example
 from online_models.history import (
     at_origin,
     hash_of,
+    keys_of,
     place_of,
     session_at,
     with_disliked,
@@ -149,7 +150,8 @@ def _with_visit(
 ) -> UserState:
     time_ms, next_session = event.time_ms, state.next_session
     if session is None:
-        session = Session(event.session_id or "", next_session, 1, time_ms, event.context)
+        key = "" if event.session_id is None else keys_of(event.session_id)[0]
+        session = Session(key, next_session, 1, time_ms, event.context)
         next_session += 1
     elif time_ms >= session.newest_ms:
         length = session.length + 1

@@ -6,6 +6,9 @@ from msgspec import Struct
 
 from schemas.events import Scalar
 
+HASH_BITS = 40
+"""Of the hashes that stand for event and session ids: of 32 ids, one in 34 billion is mistaken."""
+
 
 # Values have no cycles, and there are millions of them: the collector need not look (gc=False).
 class Visit(Struct, frozen=True, array_like=True, gc=False):
@@ -24,7 +27,7 @@ class Visit(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Session(Struct, frozen=True, array_like=True, gc=False):
-    """A session that may go on. ``key`` is the producer's id, or ``""`` for one cut by gaps."""
+    """A session that may go on. ``key`` is a hash of the producer's id, ``""`` if cut by gaps."""
 
     key: str
     ordinal: int
@@ -38,7 +41,7 @@ class UserState(Struct, frozen=True, array_like=True, gc=False):
 
     Bounds (see ``StreamRules``): ``history`` 50 visits, oldest first; ``older`` the 1,000 items
     that left it last, each with its session's ordinal; ``sessions`` the 8 with the newest events,
-    newest last; ``recent_ids`` 64-bit hashes of the last 32 event ids; ``disliked`` 100 items;
+    newest last; ``recent_ids`` 40-bit hashes of the last 32 event ids; ``disliked`` 100 items;
     ``origins`` the (topic, partition) pairs that the visits' offsets count in, at most 8;
     ``refused`` (origin, offset) of the 16 events that were refused last, by which a replay knows
     them from those that were accepted and have left the history since.

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from online_models.history import REFUSED
+from online_models.history import REFUSED, keys_of
 from online_models.sessions import Absorbed, absorb, query_of
 from schemas.events import DEFAULT_KIND_WEIGHTS, Interaction
 from schemas.examples import Example
@@ -143,12 +143,23 @@ def test_an_event_before_its_whole_session_opens_it() -> None:
     assert {v.session for v in absorbed[1].state.history} == {0}
 
 
+def test_a_session_that_was_stored_under_its_id_goes_on() -> None:
+    state = run([event(0, session_id="a")], rules())[-1].state
+    assert state is not None
+    [session] = state.sessions
+    before = msgspec.structs.replace(session, key="a")
+    state = msgspec.structs.replace(state, sessions=(before,))
+    after = run([event(1, session_id="a")], rules(), state, first=1)[-1].state
+    assert after is not None
+    assert [session.length for session in after.sessions] == [2]
+
+
 def test_the_context_of_a_session_that_was_closed_is_gone() -> None:
     some = rules(unit="user", open_sessions=1)
     events = [event(0, minutes=5, session_id="a"), event(1, session_id="b"), event(2, minutes=5)]
     state = run(events[:2], some)[-1].state
     assert state is not None
-    assert [session.key for session in state.sessions] == ["a"]
+    assert [session.key for session in state.sessions] == [keys_of("a")[0]]
     [last] = run(events[2:], some, state, first=2)
     assert last.example is not None
     assert last.example.query.context == {"page": "0"}
