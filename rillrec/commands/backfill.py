@@ -51,8 +51,9 @@ def backfill(
     repeats: Repeats = None,
     workers: Workers = None,
 ) -> None:
-    """Build users and model anew from what Kafka retains, while the present ones stay in service.
+    """Build a new model from what Kafka retains.
 
+    Users and model are built beside the present ones, which stay in service meanwhile.
     For settings that a model can't change (hyper-parameters, unit, how sessions are cut), and for
     a model that was fed wrongly. Items are read from the beginning of their topic, everything else
     from --from on; who was forgotten stays forgotten. When it is level with the log it ends, and

@@ -24,11 +24,15 @@ def switch(
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Have flow and scorers of --model use another model: its users, its items, its positions.
+    """Have a name stand for another model.
 
-    They go over to it within about a second, one whole model to another. The flow goes on where
-    that model stands, so that what happened since is learnt by it too; until it has caught up,
-    slates are as old as that. The model that was served before stays as it is.
+    Flow and scorers of --model go over to that one's users, items and positions within about a
+    second, from one whole model to the other. The flow goes on where that model stands, so that it
+    learns what happened since, too; until it has caught up, slates are as old as that. The model
+    that was served before stays as it is, but for users who are forgotten.
+
+    Where the other model was built with another --unit, --repeats or [stream], the flow needs
+    these as well: end it, switch, and start it with them.
 
     \b
     Examples:

@@ -24,6 +24,7 @@ def test_a_link_leads_to_a_file(link: str) -> None:
 def test_every_command_that_is_named_exists() -> None:
     named = set(re.findall(r"`(?:\$ )?rillrec (\w+)|^(?:\$ )?rillrec (\w+)", README, re.MULTILINE))
     commands = {str(command.callback.__name__) for command in app.registered_commands}
+    commands |= {str(group.typer_instance.info.name) for group in app.registered_groups}
     assert {one or other for one, other in named} <= commands
 
 
