@@ -74,7 +74,8 @@ def troubled(events: int, *, users: int = 25, seed: int = 0) -> list[tuple[str, 
         elif what < 0.09:
             made.append(("item", payload({"item_id": f"i{n % 40}", "title": f"Title {n}"})))
         elif what < 0.11:
-            made.append(("forget", payload({"user_id": fields["user_id"]})))
+            wish = {"user_id": fields["user_id"], "time_ms": START_MS + n * 20_000}
+            made.append(("forget", payload(wish)))
     return made
 
 

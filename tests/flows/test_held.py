@@ -119,7 +119,8 @@ class ClusterOfSlots(MemoryStore):
         if slot == MODEL:
             return copy.copy({name: copy.copy(getattr(self, name)) for name in _MODEL_FIELDS})
         users = {user: state for user, state in self._users.items() if shard_of(user) == slot}
-        return users, copy.deepcopy(self._marks.get(slot, {})), [*self._dead.get(slot, [])]
+        marks, erased = copy.deepcopy(self._marks.get(slot, {})), dict(self._erased.get(slot, {}))
+        return users, marks, [*self._dead.get(slot, [])], erased
 
     def lose(self, slot: str, writes: int) -> None:
         """Take a slot back by so many writes."""
@@ -129,7 +130,7 @@ class ClusterOfSlots(MemoryStore):
         if slot == MODEL:
             vars(self).update(past)
             return
-        users, self._marks[slot], self._dead[slot] = past
+        users, self._marks[slot], self._dead[slot], self._erased[slot] = past
         self._users = {u: state for u, state in self._users.items() if shard_of(u) != slot} | users
 
     def _lose_what_is_due(self) -> None:
