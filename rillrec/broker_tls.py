@@ -47,9 +47,7 @@ class Certificate:
     def _keytool(self, *arguments: str) -> None:
         keytool = shutil.which("keytool")
         if keytool is None:
-            raise ProcessFailed(
-                "TLS takes keytool, which comes with Java: install Java"
-            )
+            raise ProcessFailed("TLS takes keytool, which comes with Java: install Java")
         keystore = ("-alias", "broker", "-storetype", "PKCS12", "-keystore", str(self._keystore))
         command = [keytool, *arguments, *keystore, "-storepass:file", str(self._password)]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)

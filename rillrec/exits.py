@@ -17,7 +17,7 @@ MEANINGS = {
     FOUND: "it ran and found trouble: refused events (validate), a fault (doctor)",
     USAGE: "the command line is wrong",
     SETTINGS: "a setting is unknown, mistyped or out of range",
-    UNAVAILABLE: "what it needs is not there: a file, Redis, a model, the flow extra",
+    UNAVAILABLE: "what it needs is not there: a file, Redis, Kafka, a model, an extra",
     REBUILD: "one of several processes of a flow: start all of them again, together",
     INTERRUPTED: "stopped by Ctrl-C",
 }

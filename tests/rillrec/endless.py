@@ -13,11 +13,11 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
+from flows.cluster import cluster_of
 from flows.failures import Failures
 from flows.sources.event_source import EventSource
 from flows.sources.watched import OnFailure
 from rillrec import engine
-from flows.cluster import cluster_of
 from rillrec.exits import code_of
 from schemas.errors import FlowOutdated, RillrecError, StoreRolledBack
 

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 from rillrec.broker import Broker
 from rillrec.broker_format import telling
 from rillrec.broker_runtime import runtime_for
+from rillrec.broker_tls import Certificate
 from rillrec.kafka_jars import cache, jars, java, kafka_version
 from schemas.errors import ProcessFailed
 from tests.kafka import Kafka, need_broker
@@ -211,3 +212,61 @@ def test_tests_skip_loudly_without_a_broker_and_fail_in_ci(
         need_broker(tmp_path, environ={})
     with pytest.raises(pytest.fail.Exception, match="NOT TESTED AGAINST KAFKA"):
         need_broker(tmp_path, environ={"CI": "true"})
+
+
+def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ProcessFailed, match=r"can't hold a broker \(Not a directory\): choose"):
+        Broker(tmp_path / "file" / "broker").start()
+
+
+def test_a_broker_that_ends_early_or_is_slow_is_told_with_its_log(
+    tmp_path: Path, kafka: Kafka
+) -> None:
+    with pytest.raises(ProcessFailed, match=r"did not answer within 0\.1 s"):
+        Broker(tmp_path, wait_s=0.1).start()
+    (tmp_path / "log" / "meta.properties").write_text("version=1\nnode.id=7\ncluster.id=x\n")
+    with pytest.raises(ProcessFailed, match=r"the broker ended with code 1: .*; see .*broker\.log"):
+        Broker(tmp_path).start()
+
+
+def test_tls_takes_a_keytool_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ProcessFailed, match="TLS takes keytool, which comes with Java"):
+        Certificate(tmp_path).keystore()
+    script(tmp_path / "keytool", "echo no entropy; exit 1")
+    with pytest.raises(ProcessFailed, match="keytool fails: no entropy"):
+        Certificate(tmp_path).keystore()
+
+
+def test_a_maven_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path / "mvn", "exec sleep 60")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("rillrec.kafka_jars._FETCH_TIMEOUT_S", 0.2)
+    with pytest.raises(ProcessFailed, match=r"did not fetch Kafka within 0\.2 s"):
+        jars()
+
+
+def test_a_docker_that_does_not_answer_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    monkeypatch.setattr("rillrec.broker_runtime.DOCKER_ANSWERS_S", 0.2)
+    for behaviour in ("exit 1", "while :; do :; done"):
+        script(tmp_path / "docker", behaviour)
+        with pytest.raises(ProcessFailed, match=r"there is no Java: .* start Docker, or name"):
+            runtime_for(tmp_path)
+
+
+def test_java_home_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    script(tmp_path / "bin" / "java", "exit 1")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert java() == str(tmp_path / "bin" / "java")
+
+
+def script(path: Path, text: str) -> None:
+    """Make a program that stands for another."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
