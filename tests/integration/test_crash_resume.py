@@ -56,6 +56,8 @@ class Flow:
                 "RILLREC_MODEL__NAME": NAME,
                 "RILLREC_FLOW__BATCH_SIZE": "50",
                 "RILLREC_FLOW__PUBLISH_INTERVAL_MS": "40",
+                # The stream's wishes to be forgotten are of 2025, and old ones are forgotten too.
+                "RILLREC_STORE__FORGET_MEMORY_S": str(20 * 365 * 86_400),
                 **SMALL_MODEL,
             },
         )
