@@ -130,7 +130,7 @@ DROPPED_INCIDENTS = Metric(
     name="rillrec_flow_dropped_incidents_total",
     kind="counter",
     unit="incidents",
-    meaning="Incidents that did not reach their topic; they are in the log and counted all the same.",
+    meaning="Incidents that did not reach their topic: in the log, and counted, all the same.",
 )
 FEEDBACK = Metric(
     name="rillrec_flow_feedback_total",
