@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from flows.incidents import Incidents
@@ -85,14 +85,6 @@ def test_a_topic_that_appears_is_noticed(kafka: Kafka) -> None:
     assert str(error).startswith(f"{missing} has 1 partitions, and had 0")
 
 
-def committed(kafka: Kafka, group: str) -> dict[tuple[str, int], int]:
-    """Return what a consumer group has committed."""
-    asked = [ConsumerGroupTopicPartitions(group)]
-    [answer] = kafka.admin.list_consumer_group_offsets(asked).values()
-    places = answer.result(30).topic_partitions
-    return {(place.topic, place.partition): place.offset for place in places}
-
-
 def test_what_is_published_is_committed_for_lag_tools(kafka: Kafka) -> None:
     settings = settings_of(kafka, partitions=2)
     topic = settings.interactions_topic
@@ -104,16 +96,16 @@ def test_what_is_published_is_committed_for_lag_tools(kafka: Kafka) -> None:
     partitions, began_s = opened(source), time.monotonic()
     read_until(
         partitions,
-        lambda _: time.monotonic() - began_s > 1.2 and bool(committed(kafka, group)),
+        lambda _: time.monotonic() - began_s > 1.2 and bool(kafka.committed(group, topic)),
     )
-    assert committed(kafka, group) == {(topic, 0): 3}
+    assert kafka.committed(group, topic) == {0: 3}
     store.append(Publish(Progress(version=2, marks={topic: {0: 5}}), ()))
     [reader] = source._readers.values()
     reader._reports.commit(reader._consumer, [(topic, 0)])
     assert reader._reports.awaits_answer
     store.append(Publish(Progress(version=3, marks={topic: {0: 7, 1: 10}}), ()))
     source.close()
-    assert committed(kafka, group) == {(topic, 0): 7, (topic, 1): 10}
+    assert kafka.committed(group, topic) == {0: 7, 1: 10}
 
 
 def test_committed_offsets_are_never_read_back(kafka: Kafka) -> None:
@@ -124,7 +116,7 @@ def test_committed_offsets_are_never_read_back(kafka: Kafka) -> None:
     source = KafkaSource(settings, group=group, follow=False)
     source.resume_from(store)
     to_the_end(source)
-    assert committed(kafka, group) == {(topic, 0): 9}
+    assert kafka.committed(group, topic) == {0: 9}
     batches = to_the_end(KafkaSource(settings, group=group, follow=False))
     assert records_of_batches(batches) == 10
 
