@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+
+# Tests start servers while clients of gRPC live in this process. Its handlers of forks take part in
+# that, and have been seen to abort the child before it became a server.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 from collections.abc import Iterator
 
 import pytest
