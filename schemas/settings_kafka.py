@@ -90,9 +90,9 @@ class KafkaSettings(Section):
     )
     start: Annotated[str, AfterValidator(checked_start)] = Field(
         default="resume",
-        description="Where to begin: resume (where the model stands; a new one at the earliest), "
-        "earliest, latest, or a time (ISO, or milliseconds since 1970). Never before what the "
-        "model has absorbed: rillrec backfill is for that.",
+        description="Where a new model begins: resume or earliest (all that is retained), latest, "
+        "or a time (ISO, or milliseconds since 1970). One that stands somewhere goes on there, "
+        "unless rillrec flow --from says otherwise for once.",
     )
     properties: Annotated[
         dict[str, SecretStr], BeforeValidator(_texts), AfterValidator(_properties)

@@ -66,5 +66,5 @@ def deleted_before(place: str, wanted: int, earliest: int) -> SourceError:
     return SourceError(
         f"{place} begins at offset {earliest}, but {wanted} is next for the model: retention has "
         f"deleted {earliest - wanted} offsets that it never read. Go on without them by --from "
-        "earliest, or by --from TIME (kafka.start), and raise the topic's retention.ms"
+        "earliest, or by --from TIME, and raise the topic's retention.ms"
     )

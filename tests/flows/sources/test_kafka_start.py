@@ -155,8 +155,8 @@ def test_what_retention_has_deleted_is_refused_with_the_ways_on(kafka: Kafka) ->
     assert isinstance(error, SourceError)
     assert str(error) == (
         f"{topic}/0 begins at offset 6, but 2 is next for the model: retention has deleted 4 "
-        "offsets that it never read. Go on without them by --from earliest, or by --from TIME "
-        "(kafka.start), and raise the topic's retention.ms"
+        "offsets that it never read. Go on without them by --from earliest, or by --from TIME, "
+        "and raise the topic's retention.ms"
     )
     assert [one.kind for one in told] == ["offsets_deleted"]
 
