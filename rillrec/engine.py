@@ -34,6 +34,9 @@ PEERS_WAIT_S = 15.0
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MENDED_BY_STARTING = (StoreRolledBack, FlowOutdated, PeerLost)
 _POLL_S = 0.02
+_LAST_READS_S = 0.5
+"""How long the source of a process that failed may still be read, before it is closed."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -145,6 +148,7 @@ def _run_beside(run: Callable[[], None], ended: threading.Event, failed: threadi
                 PEERS_WAIT_S,
             )
             return
+    engine.join(_POLL_S if not failed.is_set() else _LAST_READS_S)
     if raised:
         raise raised[0]
 

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,33 @@ def test_what_a_flow_can_not_go_on_with_is_an_incident_and_ends_it(shop: Shop) -
     assert flow.process.wait(120) == 4
     assert f"has no topic '{topic}': create it (`rillrec topics create`)" in said(flow)
     assert incidents(shop) == ["flow_failed"]
+
+
+@pytest.mark.timeout(300)
+def test_where_new_models_begin_is_for_new_models_and_from_is_for_once(shop: Shop) -> None:
+    shop.environ["RILLREC_KAFKA__START"] = "latest"
+    events, absorbed = clicks(), []
+    produce(shop, events, 400)
+    for arguments in ((), (), ("--from", "latest")):
+        flow = shop.run("flow", *arguments)
+        wait_for(flow, f"reading {shop.topics['forget_topic']}/3 from offset")
+        shop.wait_level("shop", flow)
+        produce(shop, events, 100)
+        _, _, (number, *_) = shop.wait_level("shop", flow)
+        absorbed.append(number)
+        flow.end()
+        produce(shop, events, 50)
+    # The first begins behind 400, the second where the first ended, the third behind 50 more.
+    assert absorbed == [100, 250, 350]
+
+
+def clicks() -> Iterator[tuple[str, bytes]]:
+    """Yield clicks of which none is refused."""
+    for n in count():
+        event = {"event_id": f"c{n}", "user_id": f"u{n % 50}", "item_id": f"i{n % 30}"}
+        event |= {"kind": "click", "time_ms": 1_760_000_000_000 + n}
+        yield event["user_id"], json.dumps(event).encode()
+
+
+def produce(shop: Shop, events: Iterator[tuple[str, bytes]], number: int) -> None:
+    shop.kafka.produce(shop.topics["interactions_topic"], islice(events, number))
