@@ -16,11 +16,11 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from flows.kafka_client import broker_error
 from flows.sources.kafka_start import Bounds
+from schemas.kafka import is_passing
 from schemas.settings_kafka import KafkaSettings
 
 Place = tuple[str, int]
 _AGAIN_S = 0.05
-_LEADERLESS = ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "OFFSET_NOT_AVAILABLE")
 _SPECS: Any = OffsetSpec  # published without types
 
 
@@ -73,7 +73,7 @@ def _offsets(
                 found[place.topic, place.partition] = int(future.result().offset)
             except KafkaException as error:
                 name = error.args[0].name()
-                if name not in _LEADERLESS or time.monotonic() > until_s:
+                if not is_passing(name) or time.monotonic() > until_s:
                     raise broker_error(error.args[0], kafka, topic=place.topic) from None
         if len(found) < len(places):
             time.sleep(_AGAIN_S)

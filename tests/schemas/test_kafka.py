@@ -10,6 +10,7 @@ from schemas.kafka import (
     event_types,
     explained,
     is_away,
+    is_passing,
     producer_properties,
     property_refused,
     start_ms,
@@ -160,3 +161,8 @@ def test_what_librdkafka_has_against_properties_is_told_without_them() -> None:
 def test_topics_differ() -> None:
     with pytest.raises(SettingsError, match=r"items_topic is 'x': impressions_topic is that too"):
         load_settings(environ={}, options={"kafka": {"impressions_topic": "x", "items_topic": "x"}})
+
+
+def test_a_leader_that_a_broker_does_not_know_yet_is_waited_for() -> None:
+    assert is_passing("UNKNOWN_LEADER_EPOCH")
+    assert not is_passing("UNKNOWN_TOPIC_OR_PART")
