@@ -72,6 +72,11 @@ class Local:
         return self._redis.url
 
     @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of ``flow`` and ``scorer``, where they run."""
+        return self._supervisor.pids
+
+    @property
     def address(self) -> str:
         """Where the scorer listens, as a client on this machine reaches it."""
         host = self.settings.serve.host

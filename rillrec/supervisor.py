@@ -139,6 +139,11 @@ class Supervisor:
         self._due_s: dict[str, float] = {}
         self._waits_s: dict[str, float] = {}
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids of the children that run, by name."""
+        return {child.name: child.pid for child in self._children if child.pid is not None}
+
     def start(self, child: Child) -> None:
         """Start a child, and watch it from now on."""
         child.start()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -16,6 +16,7 @@ from msgspec import Struct
 from rillrec.bench.figures import quantiles
 from rillrec.bench.load import Acknowledged, Load
 from rillrec.bench.probes import EventProbe, Gauge, NewItemProbe, VectorProbe
+from rillrec.bench.proc import cpu_s_of_all
 from rillrec.bench.traffic import Traffic, generated
 from rillrec.supervisor import Tell
 from schemas.errors import CallFailed, ProcessFailed
@@ -65,8 +66,15 @@ class Plan(Struct, frozen=True, kw_only=True):
         )
 
 
-async def measure(address: str, plan: Plan, *, tell: Tell) -> dict[str, Any]:
+async def measure(
+    address: str, plan: Plan, *, tell: Tell, pids: Mapping[str, int] | None = None
+) -> dict[str, Any]:
     """Measure a scorer that serves, and return the report.
+
+    Parameters
+    ----------
+    pids
+        Processes whose processor time is told too, by name.
 
     Raises
     ------
@@ -77,7 +85,7 @@ async def measure(address: str, plan: Plan, *, tell: Tell) -> dict[str, Any]:
     """
     async with aio.insecure_channel(address) as channel:
         try:
-            return await _Run(ScorerStub(channel), plan, tell).run()
+            return await _Run(ScorerStub(channel), plan, tell, pids or {}).run()
         except* grpc.RpcError as group:
             error: Any = _first(group)
             code = error.code().name
@@ -94,8 +102,8 @@ def _first(group: BaseExceptionGroup[Any]) -> BaseException:
 
 
 class _Run:
-    def __init__(self, stub: Any, plan: Plan, tell: Tell) -> None:
-        self._stub, self._plan, self._tell = stub, plan, tell
+    def __init__(self, stub: Any, plan: Plan, tell: Tell, pids: Mapping[str, int]) -> None:
+        self._stub, self._plan, self._tell, self._pids = stub, plan, tell, pids
         self._events = generated(plan.traffic())
 
     async def run(self) -> dict[str, Any]:
@@ -116,7 +124,9 @@ class _Run:
             load = Load(self._stub, self._events, heard=heard, at_once=plan.at_once)
             under_way.create_task(of_vectors.run(ended))
             under_way.create_task(of_items.run(ended, every_s=plan.items_every_s))
+            before, begin_s = cpu_s_of_all(self._pids), time.perf_counter()
             rate = await load.run(rate=plan.rate, seconds=plan.seconds)
+            seconds, after = time.perf_counter() - begin_s, cpu_s_of_all(self._pids)
             ended.set()
         gauges = {"event_to_slate": events, "new_item": items, "vector": vectors}
         return {
@@ -126,6 +136,9 @@ class _Run:
             "track_ms": quantiles(load.replies_ms),
             "probes": {name: len(gauge.times_ms) for name, gauge in gauges.items()},
             "timeouts": {name: gauge.timeouts for name, gauge in gauges.items()},
+            "cores": {
+                name: round((after[name] - cpu) / seconds, 2) for name, cpu in before.items()
+            },
         }
 
     async def _warm_up(self) -> list[str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from msgspec import Struct
 
-from rillrec.bench.proc import cpu_s_of, peak_memory_mb
+from rillrec.bench.proc import cpu_s_of_all, peak_memory_mb
 
 
 class Measurement(Struct, frozen=True):
@@ -80,7 +80,7 @@ class Meter:
         self.worked()
         with self._lock:
             if not self.arrived_events:
-                self._before = self._others()
+                self._before = cpu_s_of_all(self._beside)
                 self._began_s, self._process_from_s = time.perf_counter(), time.process_time()
             self.arrived_events += events
 
@@ -113,7 +113,7 @@ class Meter:
         counts: Mapping[str, int] | None = None,
     ) -> Measurement:
         """Return what was measured."""
-        after = self._others()
+        after = cpu_s_of_all(self._beside)
         return Measurement(
             events=self.arrived_events,
             seconds=self._ended_s - self._began_s,
@@ -125,7 +125,3 @@ class Meter:
             steps_s=dict(steps_s or {}),
             counts=dict(counts or {}),
         )
-
-    def _others(self) -> dict[str, float]:
-        found = {name: cpu_s_of(pid) for name, pid in self._beside.items()}
-        return {name: seconds for name, seconds in found.items() if seconds is not None}

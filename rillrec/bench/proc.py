@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def cpu_s_of(pid: int) -> float | None:
         return None
     fields = stat.rpartition(")")[2].split()
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s_of_all(pids: Mapping[str, int]) -> dict[str, float]:
+    """Return the processor seconds of processes by name; those that nobody tells are left out."""
+    found = {name: cpu_s_of(pid) for name, pid in pids.items()}
+    return {name: seconds for name, seconds in found.items() if seconds is not None}
 
 
 def peak_memory_mb() -> float:

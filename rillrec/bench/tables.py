@@ -69,6 +69,8 @@ def print_freshness(report: Mapping[str, Any], console: Console) -> None:
             f"{report['timeouts'][name]:,}",
         )
     console.print(table)
+    cores = ", ".join(f"{name} {share:.2f}" for name, share in report["cores"].items())
+    console.print(f"cores taken: {cores}")
     track = report["track_ms"]
     console.print(f"Track itself: median {_ms(track['p50'])} ms, p99 {_ms(track['p99'])} ms")
     console.print(report["machine"])

@@ -94,9 +94,16 @@ def _settings(config: Path | None, brokers: str, redis_url: str) -> Settings:
     return said.model_copy(update=ours)
 
 
+class Serving(Struct, frozen=True):
+    """A scorer that serves, and all processes of the bench by name."""
+
+    address: str
+    pids: dict[str, int]
+
+
 @contextmanager
-def serving_on(bed: Testbed, *, tell: Tell) -> Iterator[str]:
-    """Run a flow and a scorer as processes, and give the scorer's address.
+def serving_on(bed: Testbed, *, tell: Tell) -> Iterator[Serving]:
+    """Run a flow and a scorer as processes.
 
     Raises
     ------
@@ -105,4 +112,4 @@ def serving_on(bed: Testbed, *, tell: Tell) -> Iterator[str]:
     """
     with Local(bed.settings, tell=tell) as local:
         local.wait_until_ready()
-        yield local.address
+        yield Serving(local.address, {"bench": os.getpid(), **local.pids, **bed.pids})

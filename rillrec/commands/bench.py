@@ -142,10 +142,11 @@ def freshness(
 
     Runs `rillrec flow` and `rillrec serve` as processes, and tracks events through gRPC at a steady
     rate, ten in a call. Beside them, probes ask for slates without `after`. Their clocks run from
-    Track's reply to the first slate whose user state contains the event (every 1 ms, about 10
-    events a second), that holds an item which nobody had clicked on before (every 10 ms, 2.5 items
-    a second), or that comes from a model trained on the event (every 10 ms, one event of each
-    call). What does not come within 10 s counts as 10 s, and as a timeout.
+    Track's reply to the first slate whose user state contains the event (asked for every 1 ms, about
+    10 events a second), that holds an item which nobody had clicked on before (every 20 ms, 2.5
+    items a second), or that comes from a model trained on the event (every 20 ms, one event of each
+    call). What takes long is asked for less often, by 2 % of the time it took so far. What does not
+    come within 10 s counts as 10 s, and as a timeout.
 
     \b
     Examples:
@@ -163,9 +164,9 @@ def freshness(
     plan = Plan(users=users, items=items, seed=seed, warm_up=warm_up, rate=rate, seconds=seconds)
     with (
         testbed(config, partitions=partitions, tell=_tell) as bed,
-        serving_on(bed, tell=_tell) as address,
+        serving_on(bed, tell=_tell) as serving,
     ):
-        report = asyncio.run(measure(address, plan, tell=_tell))
+        report = asyncio.run(measure(serving.address, plan, tell=_tell, pids=serving.pids))
     told = {"users": users, "items": items, "seed": seed, "machine": machine()}
     _print(report | told, print_freshness, as_json=as_json)
 

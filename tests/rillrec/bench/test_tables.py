@@ -47,6 +47,7 @@ FRESH = {
     "probes": {"event_to_slate": 300, "new_item": 75, "vector": 0},
     "timeouts": {"event_to_slate": 0, "new_item": 1, "vector": 0},
     "track_ms": {"p50": 3.0, "p99": 9.0},
+    "cores": {"flow": 0.5, "scorer": 0.25},
     "machine": "a machine",
 }
 
@@ -87,7 +88,14 @@ def test_users_without_a_full_history_are_no_figure() -> None:
 
 def test_freshness_is_told_with_its_timeouts() -> None:
     text = printed(print_freshness, FRESH)
-    for part in ("30,000 events at 1,000/s", "12.3", "10,000.0", "300", "median 3.0 ms"):
+    for part in (
+        "30,000 events at 1,000/s",
+        "12.3",
+        "10,000.0",
+        "300",
+        "median 3.0 ms",
+        "flow 0.50, scorer 0.25",
+    ):
         assert part in text
 
 
