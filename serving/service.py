@@ -68,8 +68,8 @@ class Scorer(ScorerServicer):
     ) -> pb.RecommendResponse:
         """Return the top items for a user."""
         k = checks.checked_k(request.k)
-        known, query, stages = await self._asked(request, context)
-        model, request_id = self._served.model, uuid4().hex
+        model, known, query, stages = await self._asked(request, context)
+        request_id = uuid4().hex
         slate = model.ladder.recommend(query, k, stages)
         version = model.follower.replica.version
         self._telemetry.served([item.sources for item in slate.items], stages)
@@ -90,8 +90,7 @@ class Scorer(ScorerServicer):
     ) -> pb.ScoreResponse:
         """Return scores of given items for a user."""
         item_ids = checks.checked_item_ids(request.item_ids)
-        known, query, stages = await self._asked(request, context)
-        model = self._served.model
+        model, known, query, stages = await self._asked(request, context)
         scores = model.ladder.score(query, item_ids, stages)
         return pb.ScoreResponse(
             scores=[
@@ -185,8 +184,8 @@ class Scorer(ScorerServicer):
 
     async def _asked(
         self, request: pb.RecommendRequest | pb.ScoreRequest, context: Context
-    ) -> tuple[Known, Query, list[str]]:
-        """Return the user, the query to answer, and the stages of degradation so far."""
+    ) -> tuple[ServedModel, Known, Query, list[str]]:
+        """Return who answers, the user, the query, and the stages of degradation so far."""
         user_id = checks.checked_id("user_id", request.user_id)
         session_id = request.session_id or None
         if session_id is not None:
@@ -196,8 +195,7 @@ class Scorer(ScorerServicer):
         if request.HasField("time_ms"):
             time_ms = checks.checked_time(request.time_ms, now_ms=now_ms)
         after = checks.checked_after(request.after)
-        patience = 0.0 if after is None else patience_s(context.time_remaining())
-        known = await self._users.read(user_id, after=after, patience_s=patience)
+        model, known = await self._read(user_id, after, context)
         query = query_of(
             known.state,
             self._reading,
@@ -206,7 +204,18 @@ class Scorer(ScorerServicer):
             context=fields,
             session_id=session_id,
         )
-        return known, query, [] if known.reachable else [NO_USER_STATE]
+        return model, known, query, [] if known.reachable else [NO_USER_STATE]
+
+    async def _read(
+        self, user_id: str, after: Position | None, context: Context
+    ) -> tuple[ServedModel, Known]:
+        """Return what is known of a user, and the model that it belongs to."""
+        while True:
+            model = self._served.model
+            patience = 0.0 if after is None else patience_s(context.time_remaining())
+            known = await self._users.read(user_id, after=after, patience_s=patience)
+            if model is self._served.model:  # else another took over, which has its own users
+                return model, known
 
     async def _append(self, entries: list[Entry], context: Context) -> list[Position]:
         within_s = limit_s(context.time_remaining())

@@ -15,6 +15,7 @@ import pytest
 from rillrec.broker import Broker
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
+from tests.guarded import PASSWORD
 from tests.kafka import Kafka, need_broker
 
 
@@ -37,7 +38,7 @@ def redis_url(redis_server: EmbeddedRedis) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses a broker, so that ``-m 'not kafka'`` leaves it out."""
     for item in items:
-        if {"kafka", "own_broker"} & set(getattr(item, "fixturenames", ())):
+        if {"kafka", "own_broker", "guarded"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
 
 
@@ -63,5 +64,16 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     directory = tmp_path_factory.mktemp("own-kafka")
     need_broker(directory, environ=os.environ)
     broker = Broker(directory, users={"ann": "open sesame"})
+    yield broker.start()
+    broker.kill()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that asks for passwords, and lets nobody do what was not granted."""
+    directory = tmp_path_factory.mktemp("guarded")
+    need_broker(directory, environ={})
+    rights = {"allow.everyone.if.no.acl.found": "false"}
+    broker = Broker(directory, users={"ann": PASSWORD}, settings=rights)
     yield broker.start()
     broker.kill()

@@ -142,7 +142,7 @@ def freshness(
 
     Runs `rillrec flow` and `rillrec serve` as processes, and tracks events through gRPC at a steady
     rate, ten in a call. Beside them, probes ask for slates without `after`. Their clocks run from
-    Track's reply to the first slate whose user state contains the event (asked for every 1 ms, about
+    Track's reply to the first slate whose user state contains the event (every 1 ms, about
     10 events a second), that holds an item which nobody had clicked on before (every 20 ms, 2.5
     items a second), or that comes from a model trained on the event (every 20 ms, one event of each
     call). What takes long is asked for less often, by 2 % of the time it took so far. What does not

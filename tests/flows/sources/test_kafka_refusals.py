@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 
 import pytest
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AclOperation
 
 from flows.sources.kafka import KafkaSource
 from rillrec.broker import Broker
@@ -29,9 +21,8 @@ from tests.flows.kafka_streams import (
     store_at,
     told_incidents,
 )
-from tests.kafka import Kafka, need_broker
-
-PASSWORD = "open sesame"
+from tests.guarded import as_ann, grant
+from tests.kafka import Kafka
 
 
 def refusal(settings: KafkaSettings) -> RillrecError:
@@ -118,63 +109,6 @@ def test_a_topic_that_is_deleted_while_it_is_read_ends_the_source(kafka: Kafka) 
         read_until(partitions, lambda _: bool(told), timeout_s=60)
     assert f"has no topic '{topic}': create it" in str(told[0])
     source.close()
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker that asks for passwords, and lets nobody do what was not granted."""
-    directory = tmp_path_factory.mktemp("guarded")
-    need_broker(directory, environ={})
-    rights = {"allow.everyone.if.no.acl.found": "false"}
-    broker = Broker(directory, users={"ann": PASSWORD}, settings=rights)
-    yield broker.start()
-    broker.kill()
-
-
-def as_ann(guarded: Broker, *, password: str = PASSWORD, **changes: object) -> KafkaSettings:
-    """Return settings of a user who must say a password."""
-    properties = {
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": "PLAIN",
-        "sasl.username": "ann",
-        "sasl.password": password,
-    }
-    kafka = Kafka(guarded.address)
-    return settings_of(kafka, brokers=guarded.sasl_address, properties=properties, **changes)
-
-
-def acls_of(topic: str) -> AclBindingFilter:
-    """Return a filter that finds what was granted of a topic."""
-    return AclBindingFilter(
-        ResourceType.TOPIC,
-        topic,
-        ResourcePatternType.LITERAL,
-        None,
-        None,
-        AclOperation.ANY,
-        AclPermissionType.ANY,
-    )
-
-
-def grant(guarded: Broker, topic: str, *operations: AclOperation) -> None:
-    """Let ann do something with a topic."""
-    bindings = [
-        AclBinding(
-            ResourceType.TOPIC,
-            topic,
-            ResourcePatternType.LITERAL,
-            "User:ann",
-            "*",
-            operation,
-            AclPermissionType.ALLOW,
-        )
-        for operation in operations
-    ]
-    kafka = Kafka(guarded.address)
-    for granted in kafka.admin.create_acls(bindings).values():
-        granted.result(30)
-    while len(kafka.admin.describe_acls(acls_of(topic)).result(30)) < len(bindings):
-        time.sleep(0.05)
 
 
 def test_a_wrong_password_is_told_at_once_and_not_shown(guarded: Broker) -> None:

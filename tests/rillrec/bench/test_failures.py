@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AclOperation
 from grpc import aio
 
 from rillrec.bench.assigning import measuring
@@ -18,12 +19,13 @@ from rillrec.bench.meter import Meter
 from rillrec.bench.probes import EventProbe, Gauge, NewItemProbe, VectorProbe
 from rillrec.bench.raw import consume
 from rillrec.bench.traffic import Traffic, generated
+from rillrec.broker import Broker
 from schemas.errors import BrokerError, CallFailed, ProcessFailed
 from schemas.settings import Settings
 from schemas.settings_environ import environ_of
 from schemas.settings_kafka import KafkaSettings
 from serving.scorer_pb2_grpc import ScorerStub
-from tests.kafka import Kafka
+from tests.guarded import as_ann, grant
 from tests.serving.processes import scorer_at
 
 WITHOUT_SCORER = Plan(warm_up=100, users=10, items=10)
@@ -46,21 +48,12 @@ def test_a_measurement_without_a_broker_says_so(
     assert "does not answer" in capfd.readouterr().err
 
 
-@pytest.mark.kafka
-def test_a_topic_that_is_deleted_ends_raw_consuming(kafka: Kafka) -> None:
-    topic = kafka.topic()
-    known = KafkaSettings(
-        brokers=kafka.brokers,
-        interactions_topic=topic,
-        properties={"topic.metadata.propagation.max.ms": "10"},
-    )
-
-    def delete() -> None:
-        for done in kafka.admin.delete_topics([topic]).values():
-            done.result(30)
-
-    with pytest.raises(BrokerError, match=f"has no topic '{topic}'"):
-        consume(Settings(kafka=known), Meter(1), partitions=1, workers=1, ready=delete)
+def test_raw_consuming_that_is_refused_ends(guarded: Broker) -> None:
+    kafka = as_ann(guarded)
+    topic = kafka.interactions_topic
+    grant(guarded, topic, AclOperation.DESCRIBE)
+    with pytest.raises(BrokerError, match=f"denies access to '{topic}'"):
+        consume(Settings(kafka=kafka), Meter(1), partitions=1, workers=1, ready=lambda: None)
 
 
 def test_a_measurement_without_events_is_given_up() -> None:
