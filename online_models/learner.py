@@ -55,9 +55,8 @@ class Learner:
         Owned and written in place. To go on with a stored model, load it before.
     micro_batch
         Examples a step. Smaller ones learn more from each, and cost more.
-    lists_every, hurried_lists_every, all_lists_until
-        The ranker's sample, that of a learner in a hurry, and the trained events until which all
-        units are taken (in a hurry: one in ``lists_every``).
+    lists_every, all_lists_until, hurried_steps
+        The ranker's sample: see ``ListSample``.
     publish_interval_ms
         The least time between publishes; ``None`` publishes only when ``collect`` is called.
     base_growth
@@ -79,8 +78,8 @@ class Learner:
         observer: Observer | None = None,
         micro_batch: int = 64,
         lists_every: int = 5,
-        hurried_lists_every: int = 40,
         all_lists_until: int = 50_000,
+        hurried_steps: int = 8,
         publish_interval_ms: int | None = 250,
         base_growth: float = 1.0,
         background: bool = False,
@@ -94,7 +93,7 @@ class Learner:
         self.recommender = recommender or Recommender(state)
         self.observer = observer
         self._sample = ListSample(
-            every=lists_every, hurried_every=hurried_lists_every, all_until=all_lists_until
+            every=lists_every, all_until=all_lists_until, hurried_steps=hurried_steps
         )
         self.publish_interval_ms, self.base_growth = publish_interval_ms, base_growth
         self.labels: Counter[str] = Counter()
@@ -165,6 +164,7 @@ class Learner:
         publishes += self._hear(asides, None, topic, partition, now_ms)
         if until is not None:
             advance(self._marks, topic, partition, until)
+        self._batch.tell_time()
         if not self.pending and self._due(now_ms):
             publishes += self.collect(now_ms)
         return publishes
@@ -172,7 +172,7 @@ class Learner:
     def close_micro_batch(self, now_ms: int = 0) -> list[Publish]:
         """Train on the examples that wait, however few, and publish where that is due."""
         if self.pending:
-            self._batch.count()
+            self._batch.settle()
             self._entries += self._training.step(self._batch)
             self._replace_graph(self._upkeep.check())
             self._batch.clear()
@@ -190,6 +190,7 @@ class Learner:
             raise ValueError(
                 f"{self.pending} examples and labels wait: close the micro-batch before"
             )
+        self._batch.tell_time()
         entries = (*self._entries, *self.state.collect())
         self._entries, self._published_ms = [], now_ms
         marks = {topic: dict(parts) for topic, parts in self._marks.items()}
@@ -248,10 +249,10 @@ class Learner:
         listed = (
             example.weight > 0
             and bool(example.query.history)
-            and self._sample.takes(example.query.unit_key, self.state.progress.trained)
+            and self._takes_list(example.query.unit_key)
         )
         if wanted or listed:
-            self._batch.count()
+            self._batch.settle()
         if wanted and self.observer is not None:
             self.observer.observe(example, self.recommender.rank(example.query))
         row = self.state.items.row_of(example.item_id)
@@ -259,6 +260,10 @@ class Learner:
         self._batch.tick(example.time_ms)  # only now: a request can't know when it will be answered
         if example.weight > 0:
             self._entries += self._batch.add(example, learnt)
+
+    def _takes_list(self, unit_key: str) -> bool:
+        progress = self.state.progress
+        return self._sample.takes(unit_key, trained=progress.trained, step=progress.step)
 
 
 def _asides(

@@ -38,7 +38,7 @@ class MicroBatch:
         self.list_weights: list[float] = []
         self._times_ms = np.zeros(size, dtype=np.float64)
         self._sizes = np.zeros(size, dtype=np.int64)
-        self._filled = self._counted = self.labels = 0
+        self._filled = self._counted = self.labels = self._ticks = 0
         self._now_ms = self.clock.now_ms
         self._move_at_ms = 0.0
 
@@ -58,13 +58,7 @@ class MicroBatch:
     def tick(self, time_ms: int) -> None:
         """Let an event's time pass and count it as absorbed."""
         self._now_ms = self.clock.advance(time_ms)
-        progress = self.state.progress
-        self.state.progress = msgspec.structs.replace(
-            progress,
-            absorbed=progress.absorbed + 1,
-            time_ms=self.clock.now_ms,
-            ahead_ms=self.clock.ahead_ms,
-        )
+        self._ticks += 1
 
     def add(self, example: Example, listed: tuple[Floats, int] | None) -> list[Entry]:
         """Take an example in, and its list where the ranker is to learn from it."""
@@ -101,8 +95,25 @@ class MicroBatch:
         self.labels += 1
         return "learnt"
 
-    def count(self) -> None:
-        """Let the counting models absorb what they have not yet."""
+    def settle(self) -> None:
+        """Let the model have what it has not yet: the time, and the counts."""
+        self.tell_time()
+        self._count()
+
+    def tell_time(self) -> None:
+        """Let the model's progress have the ticks since it was told last."""
+        if not self._ticks:
+            return
+        progress = self.state.progress
+        self.state.progress = msgspec.structs.replace(
+            progress,
+            absorbed=progress.absorbed + self._ticks,
+            time_ms=self.clock.now_ms,
+            ahead_ms=self.clock.ahead_ms,
+        )
+        self._ticks = 0
+
+    def _count(self) -> None:
         if self._counted == self._filled:
             return
         part = slice(self._counted, self._filled)
@@ -135,7 +146,7 @@ class MicroBatch:
     def _move_landmarks(self) -> list[Entry]:
         if self._now_ms < self._move_at_ms:
             return []
-        self.count()
+        self._count()
         entries: list[Entry] = []
         parts: tuple[Landmarks, ...] = (
             self.state.popularity.landmarks,

@@ -210,7 +210,7 @@ class FlowSettings(Section):
     """The dataflow."""
 
     batch_size: int = Field(
-        default=1_000,
+        default=4_000,
         ge=1,
         le=100_000,
         description="Events read from the source at once. More is faster, until a batch takes "

@@ -44,7 +44,7 @@ def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool, exact_up_to:
         target = learning.state.items.row_of(example.item_id)
         words = [(example.offset, update(f"i{n % 9}", in_stock=n % 5 > 0))]
         learning.learn_many([example], updates=words)
-        learning._batch.count()
+        learning._batch.settle()
         wanted, made = shown(learning, example.query, target), lists.of(example.query, target)
         assert (wanted is None) == (made is None)
         if wanted is not None and made is not None:
