@@ -36,12 +36,12 @@ class Elsewhere:
 
     def __call__(self, shard: str, user_ids: Sequence[str]) -> None:
         """Forget users of a shard, however long the store takes to answer."""
-        for model in sorted(patiently(lambda _again: self._models()) - {self._own}):
+        for model in sorted(patiently(self._models) - {self._own}):
             with closing(self._store_of(model)) as store:
                 patiently(partial(_forget, store, shard, user_ids))
 
 
-def _forget(store: Store, shard: str, user_ids: Sequence[str], _again: bool) -> None:
+def _forget(store: Store, shard: str, user_ids: Sequence[str]) -> None:
     token = store.acquire(_OWNER, _TTL_MS)
     if token is None:
         return

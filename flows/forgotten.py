@@ -84,7 +84,7 @@ class Erased:
 
     def __init__(self, store: Store, shard: str) -> None:
         self._store = store
-        self._until_ms = patiently(lambda _again: store.erased(shard))
+        self._until_ms = patiently(lambda: store.erased(shard))
         self._key = b""
 
     def __len__(self) -> int:
@@ -105,5 +105,5 @@ class Erased:
 
     def _digest(self, user_id: str) -> bytes:
         if not self._key:
-            self._key = patiently(lambda _again: self._store.forget_key())
+            self._key = patiently(self._store.forget_key)
         return digest_of(user_id, self._key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from bytewax.operators import StatefulBatchLogic
 from flows.batches import Lesson
 from flows.held import Held
 from flows.in_order import InOrder
+from flows.pace import Pace
 from flows.patience import patiently
 from flows.tally import Tally
 from online_models.learner import Learner
@@ -42,7 +44,7 @@ def learner_of(
     # Micro-batches are too small for threads to pay, and beside a scorer they wait for each other.
     compute_on_one_thread()
     replica = Replica(store, config=config)
-    while patiently(lambda _again: replica.refresh()):
+    while patiently(replica.refresh):
         pass
     if config is not None and replica.version:
         check_reading(config, replica.state.config)
@@ -83,9 +85,6 @@ def _warm_up(config: ModelConfig) -> None:
     learner.close_micro_batch()
 
 
-BEHIND_MS, LEVEL_MS = 5_000, 1_000
-"""Age of events from which the learner is in a hurry, and below which it is no more."""
-
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -102,6 +101,8 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
         any timing.
     held
         Told what the shards of the lessons hold.
+    clock
+        By which the learner's share of the time is measured, in seconds.
     """
 
     def __init__(
@@ -112,10 +113,12 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
         now_ms: Callable[[], int],
         micro_batch_wait_ms: int | None,
         held: Held | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._learner, self._tally, self._now_ms = learner, tally, now_ms
         self._held = held or Held()
         self._wait_ms = micro_batch_wait_ms
+        self._clock, self._pace = clock, Pace()
         self._in_order = InOrder()
         self._reached: Marks = {}
         self._pending, self._step = 0, learner.state.progress.step
@@ -130,7 +133,9 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
             for lesson in lessons:
                 self._held.note(lesson)
             for lesson in self._in_order.take(lessons):
+                begin_s = self._clock()
                 publishes += self._learn(lesson, now_ms)
+                self._pace.worked(begin_s=begin_s, end_s=self._clock())
         return self._out(publishes, now_ms), StatefulBatchLogic.RETAIN
 
     def _learn(self, lesson: Lesson, now_ms: int) -> list[Publish]:
@@ -156,10 +161,9 @@ class Learn(StatefulBatchLogic[list[Lesson], Publish, None]):
         return publishes
 
     def _hurry(self, lesson: Lesson, now_ms: int) -> None:
-        if self._wait_ms is None or lesson.newest_ms is None:
-            return
-        bound_ms = LEVEL_MS if self._learner.hurried else BEHIND_MS
-        self._learner.hurry(now_ms - lesson.newest_ms > bound_ms)
+        if self._wait_ms is not None:
+            age_ms = None if lesson.newest_ms is None else now_ms - lesson.newest_ms
+            self._learner.hurry(self._pace.is_behind(age_ms=age_ms))
 
     def on_notify(self) -> tuple[list[Publish], bool]:
         # The engine may call this at times that were asked for long ago: look what is due.

@@ -78,14 +78,14 @@ class Lease:
             if self._token is None:
                 self._take()
             elif now_ms >= self._renew_at_ms:
-                patiently(lambda _again: self._renew())
+                patiently(self._renew)
             else:
                 return
             self._renew_at_ms = now_ms + TTL_MS // 3
 
     def _take(self) -> None:
         for look in range(_LOOKS + 1):
-            self._token = patiently(lambda _again: self._acquire())
+            self._token = patiently(self._acquire)
             if self._token is not None:
                 return
             if look == 0:
@@ -120,10 +120,10 @@ class Lease:
         )
 
     def _other(self) -> str:
-        return patiently(lambda _again: self._store.lease_owner()) or "another flow"
+        return patiently(self._store.lease_owner) or "another flow"
 
     def release(self) -> None:
         """Give the lease back at the end."""
         token, self._token = self._token, None
         if token is not None:
-            patiently(lambda _again: self._store.release(token))
+            patiently(lambda: self._store.release(token))

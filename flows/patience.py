@@ -26,14 +26,14 @@ def waits_s() -> Iterator[float]:
 
 
 def patiently(
-    attempt: Callable[[bool], Result], *, sleep: Callable[[float], None] = time.sleep
+    attempt: Callable[[], Result], *, sleep: Callable[[float], None] = time.sleep
 ) -> Result:
     """Return what an attempt returns, repeated for as long as the store does not answer.
 
     Parameters
     ----------
     attempt
-        Is told whether one was made before: its reply may have been lost, not its effect.
+        One that may be repeated: its reply may have been lost, not its effect.
     sleep
         How to wait.
     """
@@ -42,7 +42,7 @@ def patiently(
     again = False
     while True:
         try:
-            result = attempt(again)
+            result = attempt()
         except StoreUnavailable as error:
             wait_s = next(waits)
             if not again or unlogged_s >= _LOGGED_EVERY_S:

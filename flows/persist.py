@@ -65,7 +65,7 @@ class Persist:
         for write in writes:
             if write.forgotten:
                 self._forget_elsewhere(write.shard, write.forgotten)
-        patiently(lambda _again: self._store.write_shards(writes))
+        patiently(lambda: self._store.write_shards(writes))
 
 
 def merged(writes: list[ShardWrite]) -> list[ShardWrite]:

@@ -78,7 +78,7 @@ class Sessionise(StatefulBatchLogic[Piece, Settled, None]):
 
     def _opened(self, name: str) -> _Shard:
         if self._shard is None:
-            [marks] = patiently(lambda _again: self._store.read_marks([name]))
+            [marks] = patiently(lambda: self._store.read_marks([name]))
             slates = ShardSlates(self._store, name, bound=max(1, self._bound // SLATES_SHARE))
             self._shard = _Shard(marks, ledger_id(name), slates, Erased(self._store, name))
         return self._shard

@@ -42,7 +42,7 @@ class ShardSlates:
         self._cache: UserCache[Slates] = UserCache(
             store.read_slates, bound=bound, count=lambda _where, _users: None
         )
-        self.expected = bool(patiently(lambda _again: store.read_slates([self._sign])))
+        self.expected = bool(patiently(lambda: store.read_slates([self._sign])))
         self.low: Marks = {}
         self._newer_low: Marks = {}
         self._gave = 0
@@ -74,4 +74,4 @@ class ShardSlates:
         self._gave += 1
         if self._gave % LOOK_EVERY == 0:
             self.low = self._newer_low
-            self._newer_low = patiently(lambda _again: self._store.low_marks())
+            self._newer_low = patiently(self._store.low_marks)

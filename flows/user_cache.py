@@ -52,7 +52,7 @@ class UserCache(Generic[Kept]):
         self._count("cached", len(user_ids) - len(missing))
         if not missing:
             return
-        found = patiently(lambda _again: self._read(missing))
+        found = patiently(lambda: self._read(missing))
         for user_id in missing:
             states[user_id] = found.get(user_id)
             states.move_to_end(user_id, last=False)

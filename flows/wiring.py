@@ -58,7 +58,7 @@ class Name(NamedTuple):
     def store(self, model: str | None = None) -> RedisStore:
         """Return a store of a model, by default of that which the name stands for at present."""
         if model is None:
-            model = patiently(lambda _again: self.alias.serves())
+            model = patiently(self.alias.serves)
         return RedisStore.of(self.settings, self.url, name=model)
 
     def followed(self, store: RedisStore, incidents: Incidents) -> Followed:
@@ -145,7 +145,7 @@ def going_on(settings: Settings, store: Store) -> Settings:
     ``kafka.start`` is for new models: to begin at the latest after every crash would leave out what
     came meanwhile.
     """
-    if not patiently(lambda _again: store.low_marks()):
+    if not patiently(store.low_marks):
         return settings
     kafka = settings.kafka.model_copy(update={"start": "resume"})
     return settings.model_copy(update={"kafka": kafka})

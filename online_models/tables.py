@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from schemas.model_log import Put
 
-MAX_PUT_BYTES = 4 * 2**20
+MAX_PUT_BYTES = 2**20
 
 
 class Table:

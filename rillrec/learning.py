@@ -120,6 +120,6 @@ def check_model(settings: Settings, store: RedisStore) -> None:
     SettingsError
         It has read its stream in another way.
     """
-    base = patiently(lambda _again: store.newest_base())
+    base = patiently(store.newest_base)
     if base is not None and isinstance(base.entries[0], Configure):
         check_reading(settings.shapes(), base.entries[0].config)

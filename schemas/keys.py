@@ -57,6 +57,7 @@ class Keys:
         self.events = f"rillrec:{{{name}}}:events"
         self.log = f"rillrec:{{{name}}}:log"
         self.base_prefix = f"rillrec:{{{name}}}:base:"
+        self.staged = f"{self.base_prefix}staged"
         self.bases = f"rillrec:{{{name}}}:bases"
         self.low = f"rillrec:{{{name}}}:low"
         self.held = f"rillrec:{{{name}}}:held"

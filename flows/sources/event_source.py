@@ -117,7 +117,7 @@ class EventSource(FixedPartitionedSource[SourceBatch, int | None]):
         """Return where to start: of one moment, before anything of this flow was published."""
         if self._marks is None:
             store = self._store
-            self._marks = {} if store is None else patiently(lambda _again: resume_marks(store))
+            self._marks = {} if store is None else patiently(lambda: resume_marks(store))
         return self._marks
 
     @abstractmethod

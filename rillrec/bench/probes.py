@@ -15,7 +15,7 @@ from serving import scorer_pb2 as pb
 
 SLATE_LENGTH = 20
 TIMEOUT_S = 10.0
-EVENT_PAUSE_S, MODEL_PAUSE_S = 0.001, 0.02
+EVENT_PAUSE_S, MODEL_PAUSE_S = 0.005, 0.05
 PRECISION = 0.02
 """What takes long is looked for less often: probes must not be the load that keeps it waiting."""
 MOST_AT_ONCE = 8

@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from schemas.errors import StoreUnavailable
 from schemas.keys import Keys, shard_of
 from schemas.positions import Marks, Position
 from schemas.user_state import UserState
@@ -91,7 +92,11 @@ class AsyncRedisStore:
                 "EVAL", scripts.ADD_EVENTS.text, 1, self.keys.events, *flattened(events)
             )
         except (RedisError, OSError, TimeoutError) as error:
-            raise translated(error, self.address) from error
+            told = translated(error, self.address)
+            if isinstance(told, StoreUnavailable):
+                # After a fail-over the address may be another server's: it is looked up again.
+                await self._pool.disconnect(inuse_connections=False)
+            raise told from error
         return [position_of(stream_id) for stream_id in ids]
 
     async def count_events(self) -> int:

@@ -15,11 +15,13 @@ from schemas.model_log import Progress, Publish
 from schemas.positions import Marks, Position
 from schemas.slates import Slates
 from schemas.user_state import UserState
+from serving.store.bases import WholeBases, whole_of
 from serving.store.protocol import DEAD_LETTERS_PER_SHARD, EVENTS_TOPIC, KEPT_BASES, Store
 from serving.store.records import Audited, DeadLetter, ShardWrite
 from serving.store.refusals import (
     advances_nothing,
     base_elsewhere,
+    base_lost,
     log_elsewhere,
     other_key,
     shard_elsewhere,
@@ -30,7 +32,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class MemoryStore:
+class MemoryStore(WholeBases):
     """Holds the very objects that it is given: nothing is encoded, since replay is hot.
 
     Parameters
@@ -51,6 +53,7 @@ class MemoryStore:
         self._forget_key = b""
         self._log: list[Publish] = []
         self._bases: dict[int, Publish] = {}
+        self._staged: list[Publish] = []
         self._version = 0
         self._low: Marks = {}
         self._held: dict[str, Marks] = {}
@@ -178,16 +181,31 @@ class MemoryStore:
         with self._changed:
             return copy.deepcopy(self._held)
 
-    def put_base(self, base: Publish) -> None:
+    def stage_base(self, number: int, part: Publish) -> None:
         with self._changed:
-            if not self._ends_with(base.progress):
-                raise base_elsewhere(base.progress.version, self._version)
-            self._bases[base.progress.version] = base
+            progress = part.progress
+            if number == 0:
+                if not self._ends_with(progress):
+                    raise base_elsewhere(progress.version, self._version)
+                self._staged = [part]
+            self._check_staged(progress, number, number + 1)
+            self._staged[number:] = [part]
+
+    def keep_base(self, progress: Progress, parts: int) -> None:
+        with self._changed:
+            if progress.version in self._bases:
+                return
+            self._check_staged(progress, parts)
+            self._bases[progress.version] = whole_of(self._staged)
             for version in sorted(self._bases)[:-KEPT_BASES]:
                 del self._bases[version]
             oldest = min(self._bases)
             cut = bisect_right(self._log, oldest, key=lambda p: p.progress.version)
             del self._log[:cut]
+
+    def _check_staged(self, progress: Progress, *parts: int) -> None:
+        if len(self._staged) not in parts or self._staged[0].progress != progress:
+            raise base_lost(progress.version)
 
     def _ends_with(self, progress: Progress) -> bool:
         return (progress.version, progress.marks) == (self._version, self._low)

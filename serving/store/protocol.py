@@ -123,18 +123,33 @@ class Store(Protocol):
         """Return the marks that shards were told to hold with any publish so far."""
         ...
 
-    def put_base(self, base: Publish) -> None:
-        """Keep a base snapshot of the version and marks that the log ends with.
+    def stage_base(self, number: int, part: Publish) -> None:
+        """Take the next part of a base snapshot; number 0 begins a new one, and drops another.
 
-        The newest three stay, and the log behind them is trimmed.
+        The first is of the version and marks that the log ends with; by the last the log may have
+        gone on.
 
         Raises
         ------
         StoreRolledBack
-            The log ends before.
+            The log ends before, or the parts before this one are not there.
         StoreError
-            It ends later, or with other marks: another flow publishes to the same model.
+            The log ends later, or with other marks: another flow publishes to the same model.
         """
+        ...
+
+    def keep_base(self, progress: Progress, parts: int) -> None:
+        """Keep the base that was staged. The newest three stay, and the log behind is trimmed.
+
+        Raises
+        ------
+        StoreRolledBack
+            Not all parts are there.
+        """
+        ...
+
+    def put_base(self, base: Publish) -> None:
+        """Stage a base at once and keep it."""
         ...
 
     def newest_base(self) -> Publish | None:

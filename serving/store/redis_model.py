@@ -3,17 +3,17 @@
 Redis may come back without its last writes: one that syncs its append-only file once a second, or
 a replica that is promoted. All of these keys share a slot, so it comes back as it was after some
 earlier write; and the next write tells whether that was the last one. A publish follows exactly the
-version before it; a base is kept, and the log behind the oldest trimmed, only while the log ends
-with the base's version and marks; the event log is trimmed only while the model's log ends with the
-publish that allows it. So nothing that follows from a publish outlives it: no base without its
-version, no log or event that is gone for a base or marks that were lost.
+version before it; a base is staged only while the log ends with the base's version and marks, and
+kept only while all its parts are there, and then the log behind the oldest base is trimmed; the
+event log is trimmed only while the model's log ends with the publish that allows it. So nothing
+that follows from a publish outlives it: no base without its version, no log or event that is gone
+for a base or marks that were lost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.errors import StoreError
 from schemas.model_log import Progress, Publish, encode_publish
 from schemas.positions import Marks
 from serving.store import scripts
@@ -25,13 +25,12 @@ from serving.store.encoding import (
     publish_of,
     stream_id_of,
 )
-from serving.store.protocol import KEPT_BASES
-from serving.store.redis_part import RedisPart
-from serving.store.refusals import base_elsewhere, log_elsewhere
+from serving.store.redis_bases import BasesInRedis
+from serving.store.refusals import log_elsewhere
 from serving.store.wire import Command
 
 
-class ModelInRedis(RedisPart):
+class ModelInRedis(BasesInRedis):
     """The part of the store that holds the model; ``Store`` documents its methods."""
 
     def append(self, publish: Publish, *, held: Mapping[str, Marks] | None = None) -> None:
@@ -69,35 +68,6 @@ class ModelInRedis(RedisPart):
 
     def held(self) -> dict[str, Marks]:
         return held_of(self._wire.call("HGETALL", self.keys.held))
-
-    def put_base(self, base: Publish) -> None:
-        keys, version = self.keys, base.progress.version
-        [answer] = self._wire.evaluate(
-            scripts.PUT_BASE,
-            [
-                (
-                    3, keys.low, keys.bases, keys.log,
-                    low_bytes(base.progress), version, encode_publish(base),
-                    keys.base_prefix, KEPT_BASES,
-                )
-            ],
-        )  # fmt: skip
-        if answer != b"OK":
-            raise base_elsewhere(version, answer)
-
-    def newest_base(self) -> Publish | None:
-        # Three bases may be put between the two reads; then the one that was named is gone.
-        for _ in range(3):
-            newest = self._wire.call("ZREVRANGE", self.keys.bases, 0, 0)
-            if not newest:
-                return None
-            raw = self._wire.call("GET", self.keys.base(int(newest[0])))
-            if raw is not None:
-                return publish_of(raw, f"base {newest[0].decode()}")
-        raise StoreError(
-            f"{self.keys.bases} names version {int(newest[0])}, but its base is gone: is Redis "
-            "evicting keys? Set maxmemory-policy to noeviction or volatile-ttl"
-        )
 
     def trim_events(self, below_offset: int, *, at: Progress) -> None:
         below = stream_id_of(max(below_offset, 0))

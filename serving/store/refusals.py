@@ -36,6 +36,14 @@ def base_elsewhere(version: int, newest: int) -> StoreError:
     )
 
 
+def base_lost(version: int) -> StoreRolledBack:
+    """Return the error of a base of which not all parts are there."""
+    return StoreRolledBack(
+        f"parts of the base of version {version} are gone: the store lost writes, or another flow "
+        f"publishes to this model. {_REMEDY}"
+    )
+
+
 def advances_nothing(shard: str, marks: Marks) -> ValueError:
     """Return the error of a write that could not be told from its own repetition."""
     return ValueError(f"the write to shard {shard} does not advance its marks, {marks}")

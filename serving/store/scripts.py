@@ -95,22 +95,43 @@ return version
 Returns the version that the log ends with where the publish does not follow it.
 """
 
-PUT_BASE = Script("""
-local low = redis.call('GET', KEYS[1])
-if low ~= ARGV[1] then return low and cmsgpack.unpack(low)[1] or 0 end
-redis.call('SET', ARGV[4] .. ARGV[2], ARGV[3])
-redis.call('ZADD', KEYS[2], ARGV[2], ARGV[2])
-for _, gone in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1 - ARGV[5])) do
-  redis.call('DEL', ARGV[4] .. gone)
-  redis.call('ZREM', KEYS[2], gone)
+STAGE_BASE = Script("""
+if ARGV[2] == '0' then
+  local low = redis.call('GET', KEYS[1])
+  if low ~= ARGV[1] then return low and cmsgpack.unpack(low)[1] or 0 end
+  redis.call('UNLINK', KEYS[2])
+  redis.call('RPUSH', KEYS[2], ARGV[1])
 end
-redis.call('XTRIM', KEYS[3], 'MINID', (redis.call('ZRANGE', KEYS[2], 0, 0)[1] + 1) .. '-0')
+if redis.call('LINDEX', KEYS[2], 0) ~= ARGV[1] then return 'LOST' end
+local held = redis.call('LLEN', KEYS[2]) - 1
+if held == ARGV[2] + 0 then redis.call('RPUSH', KEYS[2], ARGV[3])
+elseif held ~= ARGV[2] + 1 then return 'LOST' end
 return 'OK'
 """)
-"""Low marks, bases, log; marks as they must be, version, base, prefix of bases' keys, bases kept.
+"""Low marks, staged base; marks as they must be, the part's number, the part.
 
-The bases' own keys are named within, in the slot of the others. Returns the version that the log
-ends with where that is not the base's.
+Returns the version that the log ends with where that is not the base's, and LOST where the parts
+before are not there. One whose reply was lost may be staged again.
+"""
+
+KEEP_BASE = Script("""
+local base = ARGV[4] .. ARGV[2]
+if redis.call('LINDEX', base, 0) == ARGV[1] then return 'OK' end
+if redis.call('LINDEX', KEYS[3], 0) ~= ARGV[1] then return 'LOST' end
+if redis.call('LLEN', KEYS[3]) ~= ARGV[3] + 1 then return 'LOST' end
+redis.call('RENAME', KEYS[3], base)
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[2])
+for _, gone in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1 - ARGV[5])) do
+  redis.call('UNLINK', ARGV[4] .. gone)
+  redis.call('ZREM', KEYS[1], gone)
+end
+redis.call('XTRIM', KEYS[2], 'MINID', (redis.call('ZRANGE', KEYS[1], 0, 0)[1] + 1) .. '-0')
+return 'OK'
+""")
+"""Bases, log, staged base; its marks, its version, its parts, prefix of bases' keys, bases kept.
+
+The bases' own keys are named within, in the slot of the others. Returns LOST where not all parts
+are there, unless the base is kept already.
 """
 
 TRIM_EVENTS = Script("""

@@ -73,7 +73,7 @@ class Wire:
         replies = self._exchange(commands)
         for reply in replies:
             if isinstance(reply, RedisError):
-                raise translated(reply, self.address)
+                raise self._refused(reply)
         return replies
 
     def evaluate(self, script: Script, calls: Sequence[Command]) -> list[Any]:
@@ -96,7 +96,7 @@ class Wire:
             replies[n] = reply
         for reply in replies:
             if isinstance(reply, RedisError):
-                raise translated(reply, self.address)
+                raise self._refused(reply)
         return replies
 
     def transact(self, groups: Sequence[Sequence[Command]]) -> list[list[Any]]:
@@ -118,7 +118,7 @@ class Wire:
             done = executed if isinstance(executed, list) else [executed]
             for reply in (*queued, *done):
                 if isinstance(reply, RedisError):
-                    raise translated(reply, self.address)
+                    raise self._refused(reply)
             if not isinstance(executed, list) or len(executed) != len(group):
                 raise StoreError(f"Redis at {self.address} answered EXEC with {executed!r:.80}")
             results.append(executed)
@@ -145,6 +145,13 @@ class Wire:
                 connection.disconnect()
             self._pool.release(connection)
 
+    def _refused(self, error: RedisError) -> StoreError:
+        told = translated(error, self.address)
+        if isinstance(told, StoreUnavailable):
+            # After a fail-over the address may be another server's: it is looked up again.
+            self._pool.disconnect(inuse_connections=False)
+        return told
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.disconnect()
@@ -163,7 +170,11 @@ def translated(error: Exception, address: str) -> StoreError:
     within = _WITHIN_SCRIPT.search(str(error))
     code = within[1] if within else ""
     if isinstance(error, ReadOnlyError) or code == "READONLY":
-        return StoreError(f"{words} is a read-only replica: name the primary ({error})")
+        # What was the primary until a fail-over; its address is the new one's before long.
+        return StoreUnavailable(
+            f"{words} is a read-only replica: name the primary, unless a fail-over is under way "
+            f"({error})"
+        )
     if isinstance(error, OutOfMemoryError) or code == "OOM":
         return StoreError(f"{words} is full: raise its maxmemory ({error})")
     if isinstance(error, _REFUSING):

@@ -18,7 +18,7 @@ from online_models.learner import Learner
 from online_models.state import ModelState
 from schemas.errors import StoreUnavailable
 from schemas.events import DEFAULT_KIND_WEIGHTS
-from schemas.model_log import Publish
+from schemas.model_log import Progress, Publish
 from schemas.user_state import StreamRules
 from serving.replica import Replica
 from serving.store import MemoryStore, ShardWrite, Store
@@ -122,8 +122,13 @@ class StormyStore(MemoryStore):
     def append(self, publish: Publish, *, held: Any = None) -> None:
         self.weather.around("append", lambda: super(StormyStore, self).append(publish, held=held))
 
-    def put_base(self, base: Publish) -> None:
-        self.weather.around("put_base", lambda: super(StormyStore, self).put_base(base))
+    def stage_base(self, number: int, part: Publish) -> None:
+        self.weather.around("stage_base", lambda: super(StormyStore, self).stage_base(number, part))
+
+    def keep_base(self, progress: Progress, parts: int) -> None:
+        self.weather.around(
+            "keep_base", lambda: super(StormyStore, self).keep_base(progress, parts)
+        )
 
     def read_events(self, from_offset: int, *, count: int, block_ms: int = 0) -> Any:
         return self.weather.around(

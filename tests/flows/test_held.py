@@ -150,8 +150,8 @@ class ClusterOfSlots(MemoryStore):
         super().append(publish, held=held)
         self.pasts[MODEL].append(self._present(MODEL))
 
-    def put_base(self, base: Publish) -> None:
-        super().put_base(base)
+    def keep_base(self, progress: Progress, parts: int) -> None:
+        super().keep_base(progress, parts)
         self.pasts[MODEL].append(self._present(MODEL))
 
     def trim_events(self, below_offset: int, *, at: Progress) -> None:

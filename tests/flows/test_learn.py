@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, count, cycle
+
 import pytest
 
 from flows.batches import Lesson
@@ -23,8 +25,13 @@ class Desk:
     def __init__(self, *, interval_ms: int | None = 250, wait_ms: int | None = 50) -> None:
         self.now_ms, self.seq, self.tally = 1_000_000, 0, Tally()
         self.learner = learner(publish_interval_ms=interval_ms)
+        self.clock_s = count(0.0, 1e-3).__next__
         self.step = Learn(
-            self.learner, tally=self.tally, now_ms=lambda: self.now_ms, micro_batch_wait_ms=wait_ms
+            self.learner,
+            tally=self.tally,
+            now_ms=lambda: self.now_ms,
+            micro_batch_wait_ms=wait_ms,
+            clock=lambda: self.clock_s(),
         )
 
     def teach(
@@ -166,13 +173,40 @@ def test_a_learner_goes_on_where_the_log_ends() -> None:
     assert second.state.config == SMALL
 
 
+def hurried(desk: Desk, ages_ms: list[int | None]) -> list[bool]:
+    """Return whether the learner was in a hurry at each lesson."""
+    found = []
+    for n, age_ms in enumerate(ages_ms):
+        desk.teach(STREAM[n : n + 1], age_ms=age_ms)
+        found.append(desk.learner.hurried)
+    return found
+
+
+def idle_between(desk: Desk, work_s: float, idle_s: float) -> None:
+    """Let lessons take so long, and so much time pass between them."""
+    desk.clock_s = accumulate(cycle([idle_s, work_s])).__next__
+
+
 def test_a_learner_whose_events_are_seconds_old_is_in_a_hurry_until_they_are_fresh() -> None:
     desk = Desk()
-    hurried = []
-    for n, age_ms in enumerate((0, 4_000, 6_000, 2_000, 500, 2_000, None)):
-        desk.teach(STREAM[n : n + 1], age_ms=age_ms)
-        hurried.append(desk.learner.hurried)
-    assert hurried == [False, False, True, True, False, False, False]
+    idle_between(desk, 0.001, 0.1)
+    ages_ms = [0, 4_000, 6_000, 2_000, 500, 2_000, None]
+    assert hurried(desk, ages_ms) == [False, False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(("idle_s", "hurries"), [(0.01, True), (0.2, False)])
+def test_a_learner_that_takes_most_of_the_time_is_in_a_hurry(idle_s: float, hurries: bool) -> None:
+    desk = Desk()
+    idle_between(desk, 0.05, idle_s)
+    assert hurried(desk, [0] * 20)[10:] == [hurries] * 10
+
+
+def test_a_learner_that_had_most_of_the_time_has_none_to_make_up_for() -> None:
+    desk = Desk()
+    idle_between(desk, 0.05, 0.01)
+    assert hurried(desk, [0] * 20)[-1]
+    desk.clock_s = accumulate(cycle([0.001, 0.1]), initial=2.0).__next__
+    assert not hurried(desk, [0] * 20)[-1]
 
 
 def test_lists_that_were_left_out_are_counted_once() -> None:

@@ -12,8 +12,9 @@ from flows.publish import PublishSink
 from flows.tally import Tally
 from schemas.errors import StoreError, StoreRolledBack
 from schemas.model_config import ModelConfig
-from schemas.model_log import Configure, Entry, Progress, Publish, Sightings
+from schemas.model_log import Configure, Entry, Evict, Progress, Publish, Put, Sightings
 from serving.store import ShardWrite
+from serving.store.bases import PART_BYTES
 from tests.flows.streams import StormyStore
 
 
@@ -43,6 +44,26 @@ def test_publishes_are_appended_and_bases_kept() -> None:
     assert store.low_marks() == {"events": {0: 20}}
     assert tally.publishes == {"log": 2, "base": 1}
     assert tally.model_version == 2
+
+
+def large_base(version: int, parts: int) -> Publish:
+    puts = [Put("t", bytes(8), bytes(PART_BYTES)) for _ in range(parts - 1)]
+    return publish(version, Configure(ModelConfig()), *puts, Evict((1,)))
+
+
+def test_a_large_base_is_spread_over_publishes_and_another_left_out_meanwhile() -> None:
+    store, tally = StormyStore(), Tally()
+    sink = PublishSink(store, tally=tally).build("publish", 0, 1)
+    sink.write_batch([("model", one) for one in (publish(1), large_base(1, 40))])
+    for version in range(2, 14):
+        sink.write_batch([("model", publish(version)), ("model", base(version))])
+        assert store.weather.calls.count("stage_base") <= 6 * version
+        assert store.newest_base() is None
+        if store.weather.calls.count("stage_base") == 39:
+            break
+    sink.write_batch([("model", publish(version + 1))])
+    assert store.newest_base() == large_base(1, 40)
+    assert tally.publishes["base"] == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -358,8 +358,11 @@ class DyingStore(MemoryStore):
     def append(self, publish: Any, *, held: Any = None) -> None:
         self._write(partial(super().append, held=held), publish)
 
-    def put_base(self, base: Any) -> None:
-        self._write(super().put_base, base)
+    def stage_base(self, number: int, part: Any) -> None:
+        self._write(partial(super().stage_base, number), part)
+
+    def keep_base(self, progress: Any, parts: int) -> None:
+        self._write(partial(super().keep_base, parts=parts), progress)
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
@@ -389,7 +392,10 @@ def test_a_store_that_is_away_for_a_while_is_waited_for(monkeypatch: pytest.Monk
     store = StormyStore()
     store._now_ms = clock()
     log_with(events, store)
-    for method in ("read_users", "read_marks", "write_shards", "append", "put_base", "read_events"):
+    for method in (
+        *("read_users", "read_marks", "write_shards", "append", "stage_base", "keep_base"),
+        "read_events",
+    ):
         store.weather.before[method] = store.weather.after[method] = 2
     learner, _ = run(LogSource(store, follow=False, batch_size=50), store, publish_interval_ms=0)
     assert outcome(learner, store) == uninterrupted(events)

@@ -36,7 +36,7 @@ def test_a_user_lies_in_the_slot_of_its_shards_marks_and_dead_letters(user_id: s
 
 def test_what_is_written_with_the_log_lies_in_its_slot() -> None:
     keys = Keys("shop")
-    together = [keys.log, keys.low, keys.bases, keys.base(3), keys.owner, keys.events]
+    together = [keys.log, keys.low, keys.bases, keys.base(3), keys.staged, keys.owner, keys.events]
     assert {slot(key) for key in together} == {"shop"}
     assert len(set(together)) == len(together)
 

@@ -170,12 +170,22 @@ def test_full_redis_takes_nothing_of_a_write(own_redis: EmbeddedRedis) -> None:
     wire.close()
 
 
-def test_read_only_replica_is_named(own_redis: EmbeddedRedis) -> None:
-    store, wire = RedisStore(own_redis.url, name="test"), Wire(own_redis.url, timeout_s=5.0)
-    wire.call("REPLICAOF", "127.0.0.1", 1)
-    with pytest.raises(StoreError, match="read-only replica: name the primary"):
+def test_a_primary_that_became_a_replica_is_waited_for_and_its_address_looked_up_again(
+    own_redis: EmbeddedRedis, tmp_path: Path
+) -> None:
+    address = tmp_path / "address"
+    address.symlink_to(own_redis.url.removeprefix("unix://"))
+    store, wire = RedisStore(f"unix://{address}", name="test"), Wire(own_redis.url, timeout_s=5.0)
+    store.append(publish(1))
+    with EmbeddedRedis(tmp_path / "other") as other:
+        wire.call("REPLICAOF", "127.0.0.1", 1)
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="replica: name the primary, unless a fail-"):
+                store.write_shards([written()])
+        address.unlink()
+        address.symlink_to(other.url.removeprefix("unix://"))
         store.write_shards([written()])
-    store.close()
+        store.close()
     wire.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 from schemas.errors import StoreError, StoreRolledBack
 from schemas.forgetting import digest_of
 from schemas.keys import shard_of, shards
+from schemas.model_log import Publish, Sightings
 from serving.store import DeadLetter, Erasure, MemoryStore, RedisStore, ShardWrite, Store
 from tests.serving.states import base, publish, slates, user
 
@@ -334,6 +335,45 @@ def test_base_of_anything_but_the_end_of_the_log_is_refused(
         store.put_base(base(version, until=until))
     assert store.newest_base() == base(1)
     assert len(store.read_log(0)) == 2
+
+
+def parts_of_two(version: int) -> list[Publish]:
+    whole = Publish(base(version).progress, (*base(version).entries, Sightings(("i1",), (2,))))
+    return [Publish(whole.progress, whole.entries[:1]), Publish(whole.progress, whole.entries[1:])]
+
+
+def test_base_in_parts_is_kept_while_the_log_goes_on(store: Store) -> None:
+    store.append(publish(1))
+    first, second = parts_of_two(1)
+    for _lost_reply in range(2):
+        store.stage_base(0, first)
+    store.append(publish(2))
+    for _lost_reply in range(2):
+        store.stage_base(1, second)
+    assert store.newest_base() is None
+    store.append(publish(3))
+    for _lost_reply in range(2):
+        store.keep_base(first.progress, 2)
+    assert store.newest_base() == Publish(first.progress, first.entries + second.entries)
+    assert [p.progress.version for p in store.read_log(0)] == [2, 3]
+
+
+def test_base_that_another_took_the_place_of_is_not_kept(store: Store) -> None:
+    store.append(publish(1))
+    store.stage_base(0, parts_of_two(1)[0])
+    store.append(publish(2))
+    first, second = parts_of_two(2)
+    store.stage_base(0, first)
+    with pytest.raises(StoreRolledBack, match="parts of the base of version 1 are gone"):
+        store.stage_base(1, parts_of_two(1)[1])
+    with pytest.raises(StoreRolledBack, match="parts of the base of version 1 are gone"):
+        store.keep_base(parts_of_two(1)[0].progress, 1)
+    with pytest.raises(StoreRolledBack, match="parts of the base of version 2 are gone"):
+        store.keep_base(first.progress, 2)
+    store.stage_base(0, first)
+    store.stage_base(1, second)
+    store.keep_base(first.progress, 2)
+    assert store.newest_base() == Publish(first.progress, first.entries + second.entries)
 
 
 def test_base_that_the_log_has_lost_the_version_of_is_refused(store: Store) -> None:
