@@ -8,9 +8,9 @@ from datetime import datetime
 from bytewax.inputs import StatefulSourcePartition
 
 from flows.batches import SourceBatch
-from flows.sources.kafka_inbox import Fetched, Inbox
+from flows.sources.kafka_inbox import Fetched, Inbox, appended_ms
 from flows.sources.kafka_reader import Reader
-from flows.sources.kafka_records import appended_ms, records_of
+from flows.sources.kafka_records import records_of
 
 
 class KafkaPartition(StatefulSourcePartition[SourceBatch, int | None]):
@@ -50,9 +50,11 @@ class KafkaPartition(StatefulSourcePartition[SourceBatch, int | None]):
         reader.tend()
         if inbox.is_read:
             raise StopIteration
-        if not inbox.messages:
+        horizon_ms = reader.horizon_ms()
+        if not inbox.messages or inbox.waits_for(horizon_ms):
             reader.poll()
-        messages = inbox.take(self._batch_size)
+            horizon_ms = reader.horizon_ms()
+        messages = inbox.take(self._batch_size, horizon_ms)
         if inbox.at == begin:
             self._awake_at = reader.awake_at
             return []

@@ -14,6 +14,7 @@ from confluent_kafka import (
 )
 
 from flows.kafka_client import broker_error, client_of
+from flows.sources.kafka_alignment import horizon_ms
 from flows.sources.kafka_inbox import Fetched, Inbox
 from flows.sources.kafka_reports import Reports
 from flows.sources.kafka_start import start_of
@@ -23,6 +24,8 @@ from schemas.kafka import is_away
 from schemas.settings_kafka import KafkaSettings
 
 _ANSWER_S = 1.0
+_HELD_BATCHES = 4  # then it is paused, which has librdkafka fetch again what it has fetched ahead
+_HORIZON_S = 0.002  # finding it out takes a look at each partition
 _IDLE_S = (0.001, 0.002, 0.005)  # then every 5 ms
 _ADVISED = {
     # librdkafka waits so long before it fetches on once 100,000 messages lie in its own queue,
@@ -43,7 +46,8 @@ _OWN: dict[str, object] = {
 class Reader:
     """Reads for the partitions of one worker, all on that worker's thread.
 
-    What waits in memory is bounded: in the partitions' inboxes by two batches, in librdkafka by its
+    What waits in memory is bounded: in the partitions' inboxes by two batches, and by five for each
+    that must wait for older messages of others (see ``kafka_alignment``), in librdkafka by its
     ``queued.max.messages.kbytes``, 64 MB unless the settings say otherwise.
 
     Parameters
@@ -72,11 +76,14 @@ class Reader:
         )
         self._inboxes: dict[tuple[str, int], Inbox] = {}
         self._opened: set[tuple[str, int]] = set()
+        self._paused: set[tuple[str, int]] = set()
         self._idle, self._quiet_until_s = 0, 0.0
+        self._horizon_ms, self._horizon_until_s = 0.0, 0.0
 
     def open(self, topic: str, partition: int, offset: int, *, until: int | None) -> Inbox:
         """Begin to read a partition, into its own inbox."""
-        inbox = self._inboxes[topic, partition] = Inbox(topic, partition, offset, until=until)
+        inbox = Inbox(topic, partition, offset, until=until, heard_s=time.monotonic())
+        self._inboxes[topic, partition] = inbox
         self._opened.add((topic, partition))
         self._consumer.incremental_assign([TopicPartition(topic, partition, offset)])
         return inbox
@@ -84,6 +91,7 @@ class Reader:
     def leave(self, inbox: Inbox) -> None:
         """Read a partition no more."""
         place = (inbox.topic, inbox.partition)
+        self._paused.discard(place)
         if self._inboxes.pop(place, None) is not None:
             self._reports.lag(self._consumer, inbox)
             self._consumer.incremental_unassign([TopicPartition(*place)])
@@ -105,17 +113,52 @@ class Reader:
         """
         if time.monotonic() < self._quiet_until_s:
             return
-        if sum(len(inbox.messages) for inbox in self._inboxes.values()) >= self._batch_size:
+        if self._holds_enough():
             return
         try:
             messages = cast("list[Fetched]", self._consumer.consume(self._batch_size, 0))
         except KafkaException as error:
             raise broker_error(error.args[0], self._kafka) from None
+        self._horizon_until_s = 0.0
         if self._dealt(messages):
             self._idle = 0
             return
         pause_s = _IDLE_S[min(self._idle, len(_IDLE_S) - 1)]
         self._idle, self._quiet_until_s = self._idle + 1, time.monotonic() + pause_s
+
+    def horizon_ms(self) -> float:
+        """Return up to when messages may be handed on, as it was at most 2 ms ago."""
+        now_s = time.monotonic()
+        if now_s >= self._horizon_until_s:
+            self._horizon_ms = horizon_ms(self._inboxes.values(), self._is_level, now_s=now_s)
+            self._horizon_until_s = now_s + _HORIZON_S
+        return self._horizon_ms
+
+    def _is_level(self, inbox: Inbox) -> bool:
+        latest = self._reports.latest(self._consumer, inbox)
+        return latest is not None and inbox.at >= latest
+
+    def _holds_enough(self) -> bool:
+        """Return whether a batch waits that may be handed on; fetch no more of what may not."""
+        horizon, waiting = self.horizon_ms(), 0
+        for place, inbox in self._inboxes.items():
+            if not inbox.waits_for(horizon):
+                waiting += len(inbox.messages)
+                self._pause(place, paused=False)
+            elif len(inbox.messages) >= _HELD_BATCHES * self._batch_size:
+                self._pause(place, paused=True)
+        return waiting >= self._batch_size
+
+    def _pause(self, place: tuple[str, int], *, paused: bool) -> None:
+        if paused == (place in self._paused):
+            return
+        partition = [TopicPartition(*place)]
+        if paused:
+            self._paused.add(place)
+            self._consumer.pause(partition)
+        else:
+            self._paused.remove(place)
+            self._consumer.resume(partition)
 
     @property
     def awake_at(self) -> datetime | None:
@@ -130,6 +173,8 @@ class Reader:
             if message.partition() != partition or message.topic() != topic:
                 topic, partition = message.topic(), message.partition()
                 inbox = self._inboxes.get((topic, partition))
+                if inbox is not None:
+                    inbox.heard_s = time.monotonic()
             error = message.error()
             if error is not None:
                 self._heed(error, message, inbox)

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 
 from flows.batches import Record, Refused
-from flows.sources.kafka_inbox import Fetched
+from flows.sources.kafka_inbox import Fetched, appended_ms
 from schemas.decoding import EARLIEST_MS
 from schemas.events import MAX_ID_BYTES, Forget, ItemUpdate
 
@@ -35,12 +34,6 @@ def records_of(
         else _without_value(message, event_type)
         for message in messages
     ]
-
-
-def appended_ms(message: Fetched) -> int | None:
-    """Return when a message was appended or made, whichever its topic keeps."""
-    kind, time_ms = message.timestamp()
-    return None if kind == TIMESTAMP_NOT_AVAILABLE else int(time_ms)
 
 
 def _without_value(message: Fetched, event_type: str) -> Record:

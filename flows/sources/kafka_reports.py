@@ -58,16 +58,21 @@ class Reports:
 
     def lag(self, consumer: Consumer, inbox: Inbox) -> int:
         """Tell how many offsets a partition is behind its end, as far as that is known."""
-        place = TopicPartition(inbox.topic, inbox.partition)
-        try:
-            _, latest = consumer.get_watermark_offsets(place, cached=True)
-        except KafkaException:  # nothing has been fetched of it yet
-            return 0
-        if latest == OFFSET_INVALID:
+        latest = self.latest(consumer, inbox)
+        if latest is None:
             return 0
         behind = max(0, latest - inbox.at)
         self._incidents.tally.lags_behind(inbox.topic, inbox.partition, behind)
         return behind
+
+    def latest(self, consumer: Consumer, inbox: Inbox) -> int | None:
+        """Return where a partition ended when it was last fetched; ``None`` before that."""
+        place = TopicPartition(inbox.topic, inbox.partition)
+        try:
+            _, latest = consumer.get_watermark_offsets(place, cached=True)
+        except KafkaException:  # nothing has been fetched of it yet
+            return None
+        return None if latest == OFFSET_INVALID else int(latest)
 
     def commit(
         self, consumer: Consumer, places: Iterable[tuple[str, int]], *, wait: bool = False
