@@ -36,6 +36,9 @@ OWNED = {
 """Properties that decide what is guaranteed, and what to do in their place."""
 
 
+_UNDERSCORED = frozenset({"log_level"})  # the only one with a value that text can say
+
+
 def checked_property(name: str) -> str:
     """Return a property's name as librdkafka spells it; ``_`` may stand for ``.``.
 
@@ -43,8 +46,15 @@ def checked_property(name: str) -> str:
     ------
     ValueError
         The property is one that Rillrec sets itself.
+
+    Examples
+    --------
+    >>> checked_property("SASL_USERNAME"), checked_property("LOG_LEVEL")
+    ('sasl.username', 'log_level')
     """
-    spelt = name.lower().replace("_", ".")
+    spelt = name.lower()
+    if spelt not in _UNDERSCORED:
+        spelt = spelt.replace("_", ".")
     if spelt in OWNED:
         raise ValueError(f"{spelt} is set by Rillrec: {OWNED[spelt]}")
     return spelt

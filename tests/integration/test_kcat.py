@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -19,7 +20,7 @@ from rillrec.client import Client
 from serving.store import RedisStore
 from tests.integration.conftest import Start
 from tests.integration.processes import wait_until
-from tests.kafka import Kafka
+from tests.kafka import Kafka, lacking
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis, pytest.mark.kafka]
 
@@ -46,10 +47,9 @@ def clicks() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def kcat() -> str:
-    found = shutil.which("kcat")
-    if found is None:
-        pytest.skip("kcat is not installed (Debian: kcat)")
-    return found
+    return shutil.which("kcat") or lacking(
+        "kcat is not installed (Debian: kcat)", environ=os.environ
+    )
 
 
 @pytest.mark.timeout(600)
