@@ -151,9 +151,9 @@ def going_on(settings: Settings, store: Store) -> Settings:
     return settings.model_copy(update={"kafka": kafka})
 
 
-def lease_of(store: Store) -> Lease:
-    """Return the lease of a store's model, for this process."""
-    return Lease(store, owner=this_process(), now_ms=wall_ms)
+def lease_of(store: Store, incidents: Incidents) -> Lease:
+    """Return the lease of a store's model, for this process; what it waits for is told."""
+    return Lease(noticed(store, incidents), owner=this_process(), now_ms=wall_ms)
 
 
 def flow_of(settings: Settings) -> Dataflow:
@@ -171,12 +171,12 @@ def flow_of(settings: Settings) -> Dataflow:
     url = _redis_of(settings)
     name = Name(Alias(Wire(url, timeout_s=5.0), settings.model.name), settings, url)
     store = name.store()
-    lease = lease_of(store) if leads(sys.argv, os.environ) else None
-    if lease is not None:
-        lease.hold()
     outlets = outlets_of(settings.kafka)
     told = outlets.__enter__()
     atexit.register(outlets.__exit__, None, None, None)
+    lease = lease_of(store, told.incidents) if leads(sys.argv, os.environ) else None
+    if lease is not None:
+        lease.hold()
     return wired(going_on(settings, store), store, lease=lease, name=name, outlets=told).flow
 
 

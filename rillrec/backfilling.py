@@ -111,7 +111,7 @@ class Backfill:
 
     @contextmanager
     def _leased(self) -> Iterator[Lease]:
-        lease = lease_of(self.store)
+        lease = lease_of(self.store, self.incidents)
         lease.hold()
         try:
             yield lease

@@ -85,7 +85,7 @@ class _Learning:
                 raise
 
     def _run(self, settings: Settings, store: RedisStore) -> int:
-        lease = lease_of(store) if self._cluster.leads else None
+        lease = lease_of(store, self._outlets.incidents) if self._cluster.leads else None
         try:
             if lease is not None:
                 lease.hold()  # the other processes can't begin before this one does

@@ -75,8 +75,8 @@ def full_flow(
         KafkaLetters(settings.kafka, incidents=Incidents(tally)) as letters,
         closing(source),
     ):
-        lease = lease_of(store)
         outlets = Outlets(Incidents(tally), letters)
+        lease = lease_of(store, outlets.incidents)
         made = wired(settings, store, source=source, lease=lease, outlets=outlets)
         ready()
         try:
