@@ -6,13 +6,16 @@ import json
 import random
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count, islice
 from pathlib import Path
 
 import pytest
 from confluent_kafka.cimpl import NewPartitions
 
+from rillrec.ports import quiet_ports
 from serving.store.embedded import EmbeddedRedis
+from serving.store.wire import Wire
 from tests.integration.kills import power_cut
 from tests.integration.test_backfill import Shop, pid_of, said, wait_for, without_marks
 from tests.kafka import Kafka
@@ -114,6 +117,41 @@ def test_a_redis_that_is_away_for_half_a_minute_is_waited_for(
     assert "building the flow anew" not in said(flow)
     assert incidents(shop) == ["store_away"]
     assert without_marks(found) == without_marks(shop.calm())
+
+
+@pytest.mark.timeout(400)
+def test_a_fail_over_to_a_replica_that_lacks_the_last_writes_is_gone_through(
+    kafka: Kafka, tmp_path: Path
+) -> None:
+    address, ports = tmp_path / "redis", quiet_ports(2)
+    with (
+        EmbeddedRedis(tmp_path / "one", port=ports[0], fsync="everysec") as primary,
+        EmbeddedRedis(tmp_path / "two", port=ports[1], fsync="everysec") as replica,
+        closing(Wire(primary.url, timeout_s=5.0)) as old,
+        closing(Wire(replica.url, timeout_s=5.0)) as new,
+    ):
+        address.symlink_to(primary.url.removeprefix("unix://"))
+        shop = Shop(kafka, f"unix://{address}", tmp_path)
+        new.call("REPLICAOF", "127.0.0.1", ports[0])
+        shop.produce(2_000)
+        flow = shop.run("flow")
+        shop.wait_level("shop", flow)
+        old.call("SET", "probe", 1)
+        assert old.call("WAIT", 1, 10_000) == 1
+        new.call("REPLICAOF", "NO", "ONE")  # cut off; nobody has noticed yet
+        shop.produce(1_000)
+        shop.wait_level("shop", flow)
+        old.call("REPLICAOF", "127.0.0.1", ports[1])
+        shop.produce(1_000)
+        wait_for(flow, "is a read-only replica: name the primary, unless a fail-over is under way")
+        address.unlink()
+        address.symlink_to(replica.url.removeprefix("unix://"))
+        found = shop.wait_level("shop", flow)
+        flow.end()
+        assert "building the flow anew, from what the store holds: " in said(flow)
+        assert "Traceback" not in said(flow)
+        assert without_marks(found) == without_marks(shop.calm())
+        shop.destroy()
 
 
 @pytest.mark.timeout(200)
