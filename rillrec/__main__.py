@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -95,6 +96,9 @@ app.add_typer(bench)
 
 def main() -> None:
     """Run the command line, and end the process with the exit code that its help explains."""
+    # Servers are started while clients of gRPC live. Its handlers of forks take part in that, and
+    # have been seen to abort the child before it became a server.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         app()
     except RillrecError as error:
