@@ -28,6 +28,7 @@ DECADE_S = 10 * 365 * 86_400
 READERS = {
     b"string": ("GET", ()),
     b"hash": ("HGETALL", ()),
+    b"list": ("LRANGE", (0, -1)),
     b"zset": ("ZRANGE", (0, -1)),
     b"stream": ("XRANGE", ("-", "+")),
 }
