@@ -6,7 +6,7 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count, islice
 from pathlib import Path
 
@@ -129,9 +129,11 @@ def test_a_fail_over_to_a_replica_that_lacks_the_last_writes_is_gone_through(
         EmbeddedRedis(tmp_path / "two", port=ports[1], fsync="everysec") as replica,
         closing(Wire(primary.url, timeout_s=5.0)) as old,
         closing(Wire(replica.url, timeout_s=5.0)) as new,
+        ExitStack() as stack,
     ):
         address.symlink_to(primary.url.removeprefix("unix://"))
         shop = Shop(kafka, f"unix://{address}", tmp_path)
+        stack.callback(shop.destroy)
         new.call("REPLICAOF", "127.0.0.1", ports[0])
         shop.produce(2_000)
         flow = shop.run("flow")
@@ -151,7 +153,6 @@ def test_a_fail_over_to_a_replica_that_lacks_the_last_writes_is_gone_through(
         assert "building the flow anew, from what the store holds: " in said(flow)
         assert "Traceback" not in said(flow)
         assert without_marks(found) == without_marks(shop.calm())
-        shop.destroy()
 
 
 @pytest.mark.timeout(200)
