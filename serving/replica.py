@@ -81,8 +81,11 @@ class Replica:
         """Return what to apply next; waits up to ``block_ms`` for news. Raises as ``refresh``."""
         if self._broken or (self._doubtful and not self._agrees()):
             return self._reloaded()
-        if self.version == 0 and self.store.version() > 0:
-            return self._reloaded()
+        if self.version == 0 and (newest := self.store.version()) > 0:
+            update = self._reloaded()
+            if update.fresh is None:
+                self.store.read_log(newest, block_ms=block_ms, count=1)
+            return update
         publishes = self.store.read_log(self.version, block_ms=block_ms, count=FETCHED_AT_ONCE)
         if publishes:
             following = _unbroken(publishes, self.version) if self.version else ()
@@ -135,6 +138,8 @@ class Replica:
             base = self.store.newest_base()
             if base is not None:
                 state.apply_publish(base)
+            elif self._config is None and self.version == 0:
+                return Update()  # the base that a log begins with comes just behind its first entry
             newest, whole = self._follow(state)
             if whole:
                 return Update(fresh=state, newest=newest)

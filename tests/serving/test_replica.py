@@ -166,6 +166,21 @@ def test_scorer_replica_ranks_as_the_learner_does() -> None:
 
 def test_empty_publish_moves_the_version_alone() -> None:
     store = store_of((Publish(Progress(version=1), (Evict(()),)),))
-    replica = Replica(store)
+    replica = Replica(store, config=SMALL)
     assert replica.refresh() == 1
     assert len(replica.state.items) == 0
+
+
+def test_replica_that_finds_a_log_before_its_base_waits_for_the_shapes() -> None:
+    publishes = written(2)
+    store = MemoryStore()
+    replica = Replica(store)
+    assert replica.refresh() == 0
+    store.append(publishes[0])
+    for _ in range(2):
+        assert (replica.refresh(), replica.version) == (0, 0)
+    store.put_base(base_of(publishes[:1]))
+    store.append(publishes[1])
+    level(replica)
+    assert replica.version == 2
+    assert replica.state.config == SMALL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -24,10 +25,10 @@ from tests.flows.kafka_streams import (
     to_the_end,
 )
 from tests.flows.sources.test_kafka_records import Fetched
-from tests.flows.streams import START_MS
 from tests.kafka import Kafka
 
 HOUR_MS = 3_600_000
+START_MS = time.time_ns() // 1_000_000 - 3 * HOUR_MS  # older messages are retention's prey
 
 
 def inbox_of(*times_ms: int, reached_ms: int = 0, until: int | None = None) -> Inbox:
