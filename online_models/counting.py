@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.compiled import jit
+from online_models.contexts import EVERYTHING, Contexts
 from online_models.popularity import Popularity
 from online_models.rules import Rules
 
@@ -73,6 +74,53 @@ def count(
         rules.landmarks.increments(times_ms),
         weights,
     )
+
+
+def count_contexts(
+    contexts: Contexts,
+    *,
+    targets: IntArray,
+    slots: IntArray,
+    weights: FloatArray,
+    times_ms: npt.NDArray[np.float64],
+) -> None:
+    """Absorb a run of events, with the slots of their contexts, padded with -1."""
+    if (slots[:, 0] >= 0).any():
+        _count_contexts(
+            contexts.counts.array,
+            contexts.totals.array,
+            contexts.counts.dirty,
+            targets,
+            slots,
+            contexts.landmarks.increments(times_ms)[:, 0],
+            weights,
+        )
+        contexts.totals.mark_all()
+
+
+@jit
+def _count_contexts(
+    counts: Any,
+    totals: Any,
+    dirty: Any,
+    targets: Any,
+    slots: Any,
+    increments: Any,
+    weights: Any,
+) -> None:
+    for event in range(len(targets)):
+        row = targets[event]
+        if row < 0 or slots[event, 0] < 0:
+            continue
+        increment = increments[event] * weights[event]
+        counts[row, EVERYTHING] += increment
+        totals[EVERYTHING] += increment
+        dirty[row, EVERYTHING] = True
+        for slot in slots[event]:
+            if slot >= 0:
+                counts[row, slot] += increment
+                totals[slot] += increment
+                dirty[row, slot] = True
 
 
 @jit

@@ -17,7 +17,7 @@ RECENT = 8_192
 class Encoder:
     """Reads a unit's last items into a query vector; items answer with an output vector and a bias.
 
-    ``query = sum_k softmax(positions)_k * input[history_k]``, the score of item ``i`` is
+    ``query = sum_k softmax(positions)_k * input[history_k] + sum_c context_c``, the score of item ``i`` is
     ``output_i · query + bias_i``. There is no vector per user: a user is a history, so that the
     very last click counts at once.
 
@@ -27,15 +27,21 @@ class Encoder:
         Of the vectors.
     window
         How many of the last items are read, each with a learned weight.
+    contexts
+        Slots of ``Contexts``: each has a vector, that shifts the query where its value holds.
     """
 
-    def __init__(self, dimensions: int = 64, *, window: int = 30) -> None:
+    def __init__(self, dimensions: int = 64, *, window: int = 30, contexts: int = 1) -> None:
         self.dimensions, self.window = dimensions, window
         self.input = Table("encoder.input", (dimensions,))
         self.output = Table("encoder.output", (dimensions + 1,))
         self.positions = Table("encoder.positions", (window,), by_row=False)
         self.positions.array[:] = -0.3 * np.arange(window)
         self.positions.mark_all()
+        self.context = Table("encoder.context", (contexts, dimensions), by_row=False)
+        self.context_energy = Table(
+            "encoder.context_energy", (contexts,), by_row=False, learner_only=True
+        )
         self.input_energy = Table("encoder.input_energy", (), learner_only=True)
         self.output_energy = Table("encoder.output_energy", (), learner_only=True)
         self.position_energy = Table(
@@ -47,19 +53,27 @@ class Encoder:
         self.tables = (
             *(self.input, self.output, self.positions, self.recent),
             *(self.input_energy, self.output_energy, self.position_energy),
+            *(self.context, self.context_energy),
         )
 
-    def query(self, history: Rows) -> Floats:
-        """Return the query vector of a history, rows newest first, of shape ``(dimensions + 1,)``.
+    def query(self, history: Rows, slots: Rows) -> Floats:
+        """Return the query vector of a history and a context, of shape ``(dimensions + 1,)``.
 
         The last dimension is 1: it meets the bias in the output vectors.
+
+        Parameters
+        ----------
+        history
+            Rows, newest first, one at least.
+        slots
+            Of the context's values.
         """
         history = history[: self.window]
         logits = self.positions.array[: len(history)]
         attention = np.exp(logits - logits.max())
         attention /= attention.sum()
         query = np.ones(self.dimensions + 1, dtype=np.float32)
-        query[:-1] = attention @ self.input.array[history]
+        query[:-1] = attention @ self.input.array[history] + self.context.array[slots].sum(axis=0)
         return query
 
     def scores(self, query: Floats, rows: Rows) -> Floats:
@@ -70,6 +84,12 @@ class Encoder:
         """Draw evicted rows as negatives no more."""
         recent = self.recent.array
         recent[np.isin(recent, rows)] = -1
+
+    def clear_context(self, slot: int) -> None:
+        """Let a slot's vector start afresh: it stands for another value now."""
+        for table in (self.context, self.context_energy):
+            table.array[slot] = 0
+            table.dirty[slot] = True
 
     def welcome(self, row: int, generator: np.random.Generator) -> None:
         """Give a new item small random vectors."""

@@ -10,13 +10,23 @@ from online_models.compiled import jit, jit_sums
 
 
 @jit_sums
-def read(histories: Any, positions: Any, table: Any, attention: Any, queries: Any) -> None:
+def read(
+    histories: Any,
+    slots: Any,
+    positions: Any,
+    table: Any,
+    contexts: Any,
+    attention: Any,
+    queries: Any,
+) -> None:
     """Write each history's attention and query vector; the vector's last dimension is 1.
 
     Parameters
     ----------
     histories, attention
         Of shape ``(batch, window)``, newest first, padded with -1 and 0.
+    slots
+        Of the contexts' values, of shape ``(batch, most)``, padded with -1.
     queries
         Of shape ``(batch, dimensions + 1)``.
     """
@@ -35,6 +45,10 @@ def read(histories: Any, positions: Any, table: Any, attention: Any, queries: An
             attention[b, k] /= total
             for d in range(dimensions):
                 queries[b, d] += attention[b, k] * table[histories[b, k], d]
+        for k in range(slots.shape[1]):
+            if slots[b, k] >= 0:
+                for d in range(dimensions):
+                    queries[b, d] += contexts[slots[b, k], d]
 
 
 @jit_sums
@@ -72,6 +86,18 @@ def spread(
             held += 1
         for k in range(held):
             positions_gradient[k] += attention[b, k] * (pulls[k] - mean)
+
+
+@jit_sums
+def spread_contexts(slots: Any, slopes: Any, rows: Any, gradient: Any) -> None:
+    """Add up what the queries' slopes mean for the vectors of the contexts' values, by ``rows``."""
+    dimensions = gradient.shape[1]
+    for b in range(len(slots)):
+        for k in range(slots.shape[1]):
+            if slots[b, k] >= 0:
+                place = np.searchsorted(rows, slots[b, k])
+                for d in range(dimensions):
+                    gradient[place, d] += slopes[b, d]
 
 
 @jit_sums

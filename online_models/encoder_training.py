@@ -71,6 +71,7 @@ class EncoderTrainer:
         histories: Rows,
         weights: Floats,
         *,
+        contexts: Rows,
         size: int,
         step: int,
         free: Collection[int] = (),
@@ -85,6 +86,8 @@ class EncoderTrainer:
             Newest first, padded with -1, of shape ``(batch, window)``; none is empty.
         weights
             Of shape ``(batch,)``.
+        contexts
+            Slots of the queries' contexts, padded with -1, of shape ``(batch, most)``.
         size
             How many rows the item table uses.
         step
@@ -97,7 +100,15 @@ class EncoderTrainer:
         candidates, log_expected = self._candidates(targets, size, step, free)
         attention = np.zeros(histories.shape, dtype=np.float32)
         queries = np.empty((len(targets), encoder.dimensions + 1), dtype=np.float32)
-        kernels.read(histories, encoder.positions.array, encoder.input.array, attention, queries)
+        kernels.read(
+            histories,
+            contexts,
+            encoder.positions.array,
+            encoder.input.array,
+            encoder.context.array,
+            attention,
+            queries,
+        )
         vectors = encoder.output.array[candidates]
         scores = queries @ vectors.T  # (batch, candidates)
         scores -= log_expected
@@ -105,7 +116,9 @@ class EncoderTrainer:
         losses = _softmax(scores, wanted)
         scores[wanted] -= 1
         scores *= weights[:, None]  # now the loss's slopes by the scores
-        self._step_inputs(histories, attention, scores @ vectors)
+        slopes = scores @ vectors
+        self._step_inputs(histories, attention, slopes)
+        self._step_contexts(contexts, slopes)
         self._step(encoder.output, encoder.output_energy, candidates, scores.T @ queries)
         return float(losses.mean())
 
@@ -142,6 +155,14 @@ class EncoderTrainer:
         encoder.positions.array -= rate * positions
         encoder.positions.mark_all()
         encoder.position_energy.mark_all()
+
+    def _step_contexts(self, contexts: Rows, slopes: Floats) -> None:
+        encoder = self.encoder
+        slots = distinct(contexts[contexts >= 0])
+        if len(slots):
+            gradient = np.zeros((len(slots), encoder.dimensions), dtype=np.float32)
+            kernels.spread_contexts(contexts, slopes, slots, gradient)
+            self._step(encoder.context, encoder.context_energy, slots, gradient)
 
     def _step(self, table: Table, energy: Table, rows: Rows, gradient: Floats) -> None:
         rate = np.float32(self.learning_rate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from online_models.history import keys_of
 from online_models.queries import unit_query
 from schemas.events import Interaction, Scalar
-from schemas.examples import Example
+from schemas.examples import Example, Query
 from schemas.user_state import Session, StreamRules, UserState, Visit
 
 _NOTHING: dict[str, Scalar] = {}
@@ -48,9 +48,7 @@ def example_of(
         time_ms = _newest_ms(visits, session.ordinal)
     ordinal = state.next_session if session is None else session.ordinal
     query = unit_query(state, rules, ordinal, visits, time_ms, context)
-    return Example(
-        query, event.item_id, event.kind, weight, event.time_ms, opens, offset, event.value
-    )
+    return _example(query, event, weight, opens, offset)
 
 
 def replayed_example(
@@ -88,8 +86,22 @@ def replayed_example(
     unit = None if rules.unit == "user" else ordinal
     opens = _opens(state, visits, unit, rules)
     query = unit_query(state, rules, ordinal, visits, _newest_ms(visits, unit), _NOTHING)
+    return _example(query, event, weight, opens, offset)
+
+
+def _example(
+    query: Query, event: Interaction, weight: float, opens: bool, offset: int
+) -> Example:
     return Example(
-        query, event.item_id, event.kind, weight, event.time_ms, opens, offset, event.value
+        query=query,
+        item_id=event.item_id,
+        kind=event.kind,
+        weight=weight,
+        time_ms=event.time_ms,
+        opens_unit=opens,
+        offset=offset,
+        value=event.value,
+        context=event.context,
     )
 
 

@@ -17,6 +17,9 @@ OTHERS = (
     "unit_length",
     "distinct_share",
     "age_hours",
+    "context_lift",
+    "context_largest_lift",
+    "context_least_lift",
 )
 
 

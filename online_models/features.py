@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from online_models.feature_names import OTHERS
 from online_models.retrieval import Candidates
 from online_models.rows import distinct, member
 from online_models.state import ModelState
@@ -17,7 +18,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
     rows, history = candidates.rows, candidates.history
     channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
-    table = np.empty((len(rows), 2 * channels + horizons + 9), dtype=np.float32)
+    table = np.empty((len(rows), 2 * channels + horizons + len(OTHERS)), dtype=np.float32)
     table[:, :channels] = np.log(candidates.rules + np.float32(1e-2))
     table[:, channels : 2 * channels] = np.log(candidates.last_rules + np.float32(1e-2))
     at = 2 * channels + horizons
@@ -34,7 +35,17 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at + 7] = len(distinct(history)) / max(1, len(history))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
     table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
+    write_lifts(candidates.lifts, table[:, at + 9 : at + 12])
     return table
+
+
+def write_lifts(lifts: Floats, table: Floats) -> None:
+    """Write sum, largest and least of each candidate's lifts; 0 where the context is not known."""
+    table[:] = 0
+    if lifts.shape[1]:
+        lifts.sum(axis=1, out=table[:, 0])
+        lifts.max(axis=1, out=table[:, 1])
+        lifts.min(axis=1, out=table[:, 2])
 
 
 def _times(candidates: Candidates) -> Floats:

@@ -6,14 +6,17 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from online_models.counting import count, see
+from online_models.contexts import MOST
+from online_models.counting import count, count_contexts, see
 from online_models.decay import Landmarks, StreamClock
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
 from online_models.state import ModelState
+from schemas.events import Scalar
 from schemas.examples import Example, Feedback
 from schemas.model_log import Admit, Entry
 
+Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
@@ -33,6 +36,8 @@ class MicroBatch:
         self.clock = StreamClock(state.progress.time_ms, state.progress.ahead_ms)
         self.targets = np.full(size, UNKNOWN, dtype=np.int64)
         self.histories = np.full((size, state.config.learning_window), UNKNOWN, dtype=np.int64)
+        self.asked = np.full((size, MOST), UNKNOWN, dtype=np.int64)
+        self.contexts = np.full((size, MOST), UNKNOWN, dtype=np.int64)
         self.weights = np.zeros(size, dtype=np.float32)
         self.lists: list[tuple[Floats, int]] = []
         self.list_weights: list[float] = []
@@ -53,7 +58,8 @@ class MicroBatch:
         """Begin the next one."""
         self._filled = self._counted = self.labels = 0
         self.lists, self.list_weights = [], []
-        self.histories[:] = UNKNOWN
+        for rows in (self.histories, self.asked, self.contexts):
+            rows[:] = UNKNOWN
 
     def tick(self, time_ms: int) -> None:
         """Let an event's time pass and count it as absorbed."""
@@ -69,9 +75,12 @@ class MicroBatch:
             entries.append(Admit((row,), (example.item_id,)))
             self.state.apply(entries[-1])
             self._welcome(row)
+        entries += self._follow(example)
         place, history = self._filled, self._history(example)
         self.targets[place] = row
         self.histories[place, : len(history)] = history
+        self._place(self.asked[place], example.query.context)
+        self._place(self.contexts[place], example.context)
         self.weights[place] = example.weight
         self._times_ms[place] = self._now_ms
         self._sizes[place] = self.state.items.size
@@ -130,10 +139,33 @@ class MicroBatch:
             times_ms=times_ms,
             sizes=self._sizes[part],
         )
+        count_contexts(
+            self.state.contexts,
+            targets=targets,
+            slots=self.contexts[part],
+            weights=self.weights[part],
+            times_ms=times_ms,
+        )
 
     def _history(self, example: Example) -> list[int]:
         window = self.histories.shape[1]
         return self.state.items.rows_of(example.query.history[-window:])[::-1]
+
+    def _place(self, slots: Rows, context: dict[str, Scalar]) -> None:
+        if context:
+            found = self.state.contexts.slots_of(context)
+            slots[: len(found)] = found
+
+    def _follow(self, example: Example) -> list[Entry]:
+        """Count the values of an event's context, and follow one more if it comes often."""
+        entries: list[Entry] = []
+        for key, slot in self.state.contexts.wanted(example.context):
+            self._count()  # those that wait mean the slot's present value
+            for entry in self.state.contexts.give(key, slot):
+                self.state.apply(entry)
+                entries.append(entry)
+            self.state.encoder.clear_context(slot)
+        return entries
 
     def _welcome(self, row: int) -> None:
         items = self.state.items
@@ -151,6 +183,7 @@ class MicroBatch:
         parts: tuple[Landmarks, ...] = (
             self.state.popularity.landmarks,
             self.state.rules.landmarks,
+            self.state.contexts.landmarks,
         )
         for landmarks in parts:
             if landmarks.due(self._now_ms):

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import candidate_kernels as kernels
-from online_models.features import HOUR_MS
+from online_models.features import HOUR_MS, write_lifts
+from online_models.feature_names import OTHERS
 from online_models.items import UNKNOWN
 from online_models.retrieval import Retriever
 from online_models.state import ModelState
@@ -51,6 +52,7 @@ class RankerLists:
         if len(self._scratch.flags) < len(state.rules.ids.array):
             self._scratch = self._made()
         history = self.retriever.history(query)
+        slots = state.contexts.slots_of(query.context)
         scratch, rules = self._scratch, state.rules
         norms = rules.norms(history, float(state.progress.time_ms))
         found = kernels.follow(
@@ -65,12 +67,12 @@ class RankerLists:
             scratch.newest,
         )
         try:
-            vector = state.encoder.query(history) if len(history) else None
+            vector = state.encoder.query(history, slots) if len(history) else None
             rows = self._candidates(history, barred, found, vector)
             place = int(rows.searchsorted(target))
             if place == len(rows) or rows[place] != target:
                 return None
-            return self._features(rows, history, vector), place
+            return self._features(rows, history, slots, vector), place
         finally:
             kernels.forget(found, scratch.neighbours, scratch.places)
 
@@ -117,12 +119,14 @@ class RankerLists:
         near[found] = outputs[found] @ vector
         return near
 
-    def _features(self, rows: Rows, history: Rows, vector: Floats | None) -> Floats:
+    def _features(
+        self, rows: Rows, history: Rows, slots: Rows, vector: Floats | None
+    ) -> Floats:
         state, scratch = self.state, self._scratch
         counts = state.popularity.counts.array
         at = 2 * state.rules.channels + counts.shape[1]
         logs = np.empty((len(rows), at), dtype=np.float32)
-        table = np.empty((len(rows), at + 9), dtype=np.float32)
+        table = np.empty((len(rows), at + len(OTHERS)), dtype=np.float32)
         times = np.empty(len(rows), dtype=np.int64)
         recency = table[:, at + 2]
         kernels.describe(
@@ -150,4 +154,6 @@ class RankerLists:
         table[:, at + 7] = len(set(history.tolist())) / max(1, len(history))
         age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
         table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
+        lifts = state.contexts.lifts(rows, slots, float(state.progress.time_ms))
+        write_lifts(lifts, table[:, at + 9 : at + 12])
         return table

@@ -22,7 +22,8 @@ class Candidates:
 
     ``proposed`` and ``own`` hold one mask and one score of its own for each source, of shape
     ``(n,)``; ``rules`` and ``last_rules`` are of shape ``(n, channels)``, ``shares`` of shape
-    ``(n, horizons)``; ``history`` holds rows, newest first.
+    ``(n, horizons)``; ``history`` holds rows, newest first, ``lifts`` what the query's context
+    lifts each by, of shape ``(n, values)``.
     """
 
     rows: Rows
@@ -32,6 +33,7 @@ class Candidates:
     rules: Floats
     last_rules: Floats
     shares: Floats
+    lifts: Floats
 
 
 class Retriever:
@@ -62,7 +64,8 @@ class Retriever:
 
     def candidates(self, query: Query) -> Candidates:
         """Return what may be recommended: nothing seen, nothing that must not be served."""
-        history = self.history(query)
+        history, slots = self.history(query), self.state.contexts.slots_of(query.context)
+        vector = self.state.encoder.query(history, slots) if len(history) else None
         barred = distinct(np.array(self.state.items.rows_of(query.seen), dtype=np.int64))
         neighbours, rules, last = self._neighbours(history)
         allowed = self._allowed(neighbours, barred)
@@ -71,21 +74,23 @@ class Retriever:
         lists = (
             self._popular(barred),
             neighbours[best],
-            self._near(history, barred),
+            self._near(vector, barred),
             self._own(history, barred),
         )
         rows = distinct(np.concatenate(lists))
         proposed = {
             name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
         }
-        return self._known(rows, history, proposed, (neighbours, rules, last))
+        return self._known(rows, history, vector, slots, proposed, (neighbours, rules, last))
 
     def given(self, query: Query, rows: Rows) -> Candidates:
         """Return given rows, in rising order, as if every source had proposed them."""
-        history = self.history(query)
+        history, slots = self.history(query), self.state.contexts.slots_of(query.context)
+        vector = self.state.encoder.query(history, slots) if len(history) else None
         everywhere = np.ones(len(rows), dtype=bool)
         proposed = dict.fromkeys(SOURCES, everywhere)
-        return self._known(rows, history, proposed, self._neighbours(history))
+        found = self._neighbours(history)
+        return self._known(rows, history, vector, slots, proposed, found)
 
     def history(self, query: Query) -> Rows:
         """Return the rows of a query's history, newest first."""
@@ -110,21 +115,22 @@ class Retriever:
         own = history[: self.own_items]
         return own[self._allowed(own, barred)]
 
-    def _near(self, history: Rows, barred: Rows) -> Rows:
+    def _near(self, vector: Floats | None, barred: Rows) -> Rows:
         """Return the encoder's rows; asks for more where some have been seen."""
-        if not len(history):
-            return history
+        if vector is None:
+            return np.zeros(0, dtype=np.int64)
         items = self.state.items
-        query = self.state.encoder.query(history)
         among = items.servable if items.unservable else None
         count = self.by_encoder + len(barred)
-        found = self.state.index.search(query, count, items.size, among=among)
+        found = self.state.index.search(vector, count, items.size, among=among)
         return found[self._allowed(found, barred)][: self.by_encoder]
 
     def _known(
         self,
         rows: Rows,
         history: Rows,
+        vector: Floats | None,
+        slots: Rows,
         proposed: dict[str, Mask],
         found: tuple[Rows, Floats, Floats],
     ) -> Candidates:
@@ -136,15 +142,16 @@ class Retriever:
         scores[0, places], scores[1, places] = rules[held], last[held]
         shares = state.popularity.shares(rows)
         encoded = np.zeros(len(rows), dtype=np.float32)
-        if len(history):
-            encoded = state.encoder.scores(state.encoder.query(history), rows)
+        if vector is not None:
+            encoded = state.encoder.scores(vector, rows)
         own = {
             "popularity": state.popularity.blend(shares),
             "rules": state.rules.blend(scores[0]),
             "encoder": encoded,
             "session": _recency(rows, history),
         }
-        return Candidates(rows, history, proposed, own, scores[0], scores[1], shares)
+        lifts = state.contexts.lifts(rows, slots, float(state.progress.time_ms))
+        return Candidates(rows, history, proposed, own, scores[0], scores[1], shares, lifts)
 
 
 def _best(scores: Floats, count: int) -> Rows:

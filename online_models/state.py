@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from online_models.contexts import Contexts
 from online_models.decay import scale
 from online_models.encoder import Encoder
 from online_models.feature_names import prior
@@ -60,10 +61,13 @@ class ModelState:
             neighbours=config.neighbours,
             scoring_window=config.scoring_window,
         )
-        self.encoder = Encoder(config.dimensions, window=config.encoder_window)
+        self.contexts = Contexts(config.context_half_life_ms, slots=config.context_slots)
+        self.encoder = Encoder(
+            config.dimensions, window=config.encoder_window, contexts=config.context_slots + 1
+        )
         self.index = ItemIndex(self.encoder.output, exact_up_to=config.exact_up_to)
         self.ranker = Ranker(prior(config), hidden=config.hidden, seed=config.seed)
-        parts = (self.popularity, self.rules, self.encoder, self.ranker)
+        parts = (self.popularity, self.rules, self.contexts, self.encoder, self.ranker)
         tables = [table for part in parts for table in part.tables]
         tables += [self.items.first_seen_ms, self.items.last_seen_ms]
         self._skipped = {t.name for t in tables if self.serve_only and t.learner_only}
@@ -169,6 +173,8 @@ class ModelState:
             raise ModelLogBroken(f"an entry does not fit: {error}") from error
         if table is self.popularity.counts:
             self.popularity.touch(rows)
+        elif table is self.contexts.keys:
+            self.contexts.touch()
 
     def _evict(self, entry: Evict) -> None:
         rows = np.array(entry.rows, dtype=np.int64)

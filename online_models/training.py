@@ -49,6 +49,7 @@ class Training:
                 targets[follows],
                 histories[follows],
                 batch.weights[:filled][follows],
+                contexts=batch.asked[:filled][follows],
                 size=self.state.items.size,
                 step=progress.step,
                 free=self.state.items.free,

@@ -25,8 +25,8 @@ class Query(Struct, frozen=True, gc=False):
         Decides which session asks; the models judge by the stream's clock, that of the newest event
         they have absorbed.
     context
-        Low-cardinality fields of the unit's previous event, or of the request. No model reads them
-        yet.
+        Fields of the unit's previous event, or of the request. What the models make of them, see
+        ``Contexts``.
     """
 
     user_id: str
@@ -48,6 +48,8 @@ class Example(Struct, frozen=True, gc=False):
         Whether it is the first event of its unit.
     offset
         Its place in its source batch's topic and partition.
+    context
+        The event's own: it is counted with the event, but no request can have known it.
     """
 
     query: Query
@@ -58,6 +60,7 @@ class Example(Struct, frozen=True, gc=False):
     opens_unit: bool
     offset: int
     value: float | None = None
+    context: dict[str, Scalar] = {}
 
 
 class Feedback(Struct, frozen=True, gc=False):

@@ -18,6 +18,7 @@ SIZES = (
     "learning_window",
     "encoder_window",
     "hidden",
+    "context_slots",
     "admit_after",
 )
 
@@ -36,6 +37,9 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
         The most that are kept for each item and direction together.
     rule_half_lives_ms, popularity_half_lives_ms
         Counts are kept once for each; short ones follow the news, long ones a shop.
+    context_slots, context_half_life_ms
+        How many values of the events' context are followed, and how long their counts live: see
+        ``Contexts``.
     learning_window, scoring_window
         How many of the unit's last items rules learn from, and score from.
     encoder_window
@@ -60,6 +64,8 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
         2 * DAY_MS,
         math.inf,
     )
+    context_slots: int = 64
+    context_half_life_ms: float = 2 * HOUR_MS
     learning_window: int = 30
     scoring_window: int = 10
     encoder_window: int = 30

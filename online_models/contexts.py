@@ -1,0 +1,165 @@
+"""The context of events: which of its values are followed, and what is popular where each holds.
+
+References
+----------
+G. Cormode, S. Muthukrishnan: An Improved Data Stream Summary: The Count-Min Sketch and its
+Applications. Journal of Algorithms 55(1), 2005 (how rare values are told from frequent ones).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.decay import Landmarks
+from online_models.tables import Table
+from schemas.events import Scalar
+from schemas.model_log import Scale
+
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+EVERYTHING = 0
+"""The slot in which all events count that have a followed value."""
+MOST = 8
+"""Followed values that one event or request counts with: the first by slot."""
+BUCKETS, HASHES = 1_024, 2
+WINDOW_EVENTS = 4_096
+LEAST_SIGHTINGS, LEAST_SHARE = 8, 1 / 256
+PRIOR_EVENTS = 20.0
+"""As if so many events of each value had been like those of all others."""
+CLEARED = 4_096
+"""The exponent of a power of two by which any count is divided to nothing."""
+
+
+class Contexts:
+    """Decayed counts of items for each value of the context that is frequent enough.
+
+    Fields find themselves: whatever value of whatever field comes with one event in 256 or more is
+    followed in one of ``slots`` slots, so that regions, devices, referrers are, and ids, prices or
+    addresses of one request each are not. How often a value comes is estimated by a count-min
+    sketch that is halved every 4,096 events; a new frequent value takes the slot of the rarest one
+    if it comes twice as often.
+
+    An item's lift by a value is the log of its share of the value's events over its share of all
+    events, both decayed alike, the first one drawn to the second where there are few events.
+
+    Parameters
+    ----------
+    half_life_ms
+        Of the counts.
+    slots
+        Values followed at most, of all fields together; bounds the memory of ``counts``.
+    """
+
+    def __init__(self, half_life_ms: float, *, slots: int = 64) -> None:
+        self.keys = Table("contexts.keys", (slots + 1,), dtype=np.int64, by_row=False)
+        self.counts = Table("contexts.counts", (slots + 1,), index_dims=2)
+        self.totals = Table("contexts.totals", (slots + 1,), by_row=False)
+        self.sketch = Table(
+            "contexts.sketch", (HASHES, BUCKETS), by_row=False, index_dims=2, learner_only=True
+        )
+        self.sighted = Table("contexts.sighted", (1,), by_row=False, learner_only=True)
+        self.landmarks = Landmarks("contexts", (half_life_ms,), (self.counts, self.totals))
+        self.tables = (
+            *(self.keys, self.counts, self.totals, self.landmarks.table),
+            *(self.sketch, self.sighted),
+        )
+        self._slots: dict[int, int] | None = None
+        self._hashes: dict[tuple[str, str], int] = {}
+
+    def slots_of(self, context: Mapping[str, Scalar]) -> Rows:
+        """Return the slots of those values that are followed, in rising order, ``MOST`` at most."""
+        if not context:
+            return np.zeros(0, dtype=np.int64)
+        held = self._held()
+        keys = [self._key(field, value) for field, value in context.items()]
+        slots = sorted([held[key] for key in keys if key in held])
+        return np.array(slots[:MOST], dtype=np.int64)
+
+    def wanted(self, context: Mapping[str, Scalar]) -> list[tuple[int, int]]:
+        """Count the values of an event; return keys that want a slot now, and which one."""
+        if not context:
+            return []
+        keys = [self._key(field, value) for field, value in context.items()]
+        self._sight(keys)
+        held = self._held()
+        missing = [key for key in keys if key not in held and self._frequent(key)]
+        placed = [(key, self._slot_for(key)) for key in missing[:1]]
+        return [(key, slot) for key, slot in placed if slot != EVERYTHING]
+
+    def give(self, key: int, slot: int) -> Iterator[Scale]:
+        """Give a slot to a key; yield the scaling that clears what the slot held, to be applied."""
+        if self.keys.array[slot]:
+            yield Scale(self.counts.name, slot, CLEARED)
+            yield Scale(self.totals.name, slot, CLEARED)
+        self.keys.array[slot] = key
+        self.keys.dirty[slot] = True
+        self.touch()
+
+    def touch(self) -> None:
+        """Tell that keys changed."""
+        self._slots = None
+
+    def lifts(self, rows: Rows, slots: Rows, now_ms: float) -> Floats:
+        """Return each row's lift by each slot, of shape ``(rows, slots)``."""
+        fresh = self.landmarks.increments(np.array([now_ms]))[0]
+        few = np.float32(PRIOR_EVENTS) * fresh
+        totals = self.totals.array
+        shares = self.counts.array[rows, EVERYTHING] / max(totals[EVERYTHING], few[0])
+        shares = (shares + np.float32(1e-6))[:, None]  # (rows, 1)
+        counts = self.counts.array[rows[:, None], slots]
+        lifts: Floats = np.log((counts + few * shares) / ((totals[slots] + few) * shares))
+        return lifts
+
+    def _held(self) -> dict[int, int]:
+        if self._slots is None:
+            keys = self.keys.array.tolist()
+            self._slots = {key: slot for slot, key in enumerate(keys) if key}
+        return self._slots
+
+    def _key(self, field: str, value: Scalar) -> int:
+        """Return what stands for a value; a request's text is as good as an event's number."""
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        key = self._hashes.get((field, text))
+        if key is None:
+            if len(self._hashes) >= WINDOW_EVENTS:
+                self._hashes.clear()
+            digest = blake2b(f"{field}\x1f{text}".encode(), digest_size=8).digest()
+            key = self._hashes[field, text] = int.from_bytes(digest, "little") >> 1 or 1
+        return key
+
+    def _sight(self, keys: list[int]) -> None:
+        for key in keys:
+            for row, bucket in _buckets(key):
+                self.sketch.array[row, bucket] += 1
+                self.sketch.dirty[row, bucket] = True
+        self.sighted.array[0] += 1
+        if self.sighted.array[0] >= WINDOW_EVENTS:
+            self.sketch.array /= 2
+            self.sighted.array /= 2
+            self.sketch.mark_all()
+        self.sighted.mark_all()
+
+    def _seen(self, key: int) -> float:
+        return min(float(self.sketch.array[row, bucket]) for row, bucket in _buckets(key))
+
+    def _frequent(self, key: int) -> bool:
+        return self._seen(key) >= max(LEAST_SIGHTINGS, LEAST_SHARE * float(self.sighted.array[0]))
+
+    def _slot_for(self, key: int) -> int:
+        """Return a free slot, or the rarest value's; ``EVERYTHING`` where none is to be had."""
+        keys = self.keys.array[1:]
+        free = np.flatnonzero(keys == 0)
+        if len(free):
+            return int(free[0]) + 1
+        seen = [self._seen(held) for held in keys.tolist()]
+        rarest = int(np.argmin(seen))
+        return rarest + 1 if 2 * seen[rarest] < self._seen(key) else EVERYTHING
+
+
+def _buckets(key: int) -> list[tuple[int, int]]:
+    return [(row, (key >> (20 * row)) % BUCKETS) for row in range(HASHES)]
