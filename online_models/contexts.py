@@ -27,6 +27,8 @@ EVERYTHING = 0
 MOST = 8
 """Followed values that one event or request counts with: the first by slot."""
 BUCKETS, HASHES = 1_024, 2
+SIGHTED_EVERY = 4
+"""One event in so many tells how frequent its values are: that costs more than to count them."""
 WINDOW_EVENTS = 4_096
 LEAST_SIGHTINGS, LEAST_SHARE = 8, 1 / 256
 PRIOR_EVENTS = 20.0
@@ -41,8 +43,8 @@ class Contexts:
     Fields find themselves: whatever value of whatever field comes with one event in 256 or more is
     followed in one of ``slots`` slots, so that regions, devices, referrers are, and ids, prices or
     addresses of one request each are not. How often a value comes is estimated by a count-min
-    sketch that is halved every 4,096 events; a new frequent value takes the slot of the rarest one
-    if it comes twice as often.
+    sketch of one event in four that is halved every 4,096; a new frequent value takes the slot of
+    the rarest one if it comes twice as often.
 
     An item's lift by a value is the log of its share of the value's events over its share of all
     events, both decayed alike, the first one drawn to the second where there are few events.
@@ -50,9 +52,9 @@ class Contexts:
     Parameters
     ----------
     half_life_ms
-        Of the counts.
+        Of the counts. Short ones follow the news, long ones know more items.
     slots
-        Values followed at most, of all fields together; bounds the memory of ``counts``.
+        Values followed at most, of all fields together; an item takes 4 bytes for each and 4 more.
     """
 
     def __init__(self, half_life_ms: float, *, slots: int = 64) -> None:
@@ -81,9 +83,10 @@ class Contexts:
         return np.array(slots[:MOST], dtype=np.int64)
 
     def wanted(self, context: Mapping[str, Scalar]) -> list[tuple[int, int]]:
-        """Count the values of an event; return keys that want a slot now, and which one."""
-        if not context:
-            return []
+        """Sight the values of an event; return the keys that want a slot, one at most, and which.
+
+        A value of a field that has several such values waits for the next event.
+        """
         keys = [self._key(field, value) for field, value in context.items()]
         self._sight(keys)
         held = self._held()

@@ -17,9 +17,9 @@ RECENT = 8_192
 class Encoder:
     """Reads a unit's last items into a query vector; items answer with an output vector and a bias.
 
-    ``query = sum_k softmax(positions)_k * input[history_k] + sum_c context_c``, the score of item ``i`` is
-    ``output_i · query + bias_i``. There is no vector per user: a user is a history, so that the
-    very last click counts at once.
+    ``query = sum_k softmax(positions)_k * input[history_k] + sum_c context_c``, the score of item
+    ``i`` is ``output_i · query + bias_i``. There is no vector per user: a user is a history, so
+    that the very last click counts at once.
 
     Parameters
     ----------

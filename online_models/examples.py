@@ -89,9 +89,7 @@ def replayed_example(
     return _example(query, event, weight, opens, offset)
 
 
-def _example(
-    query: Query, event: Interaction, weight: float, opens: bool, offset: int
-) -> Example:
+def _example(query: Query, event: Interaction, weight: float, opens: bool, offset: int) -> Example:
     return Example(
         query=query,
         item_id=event.item_id,

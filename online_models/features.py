@@ -16,7 +16,7 @@ HOUR_MS = 3_600_000.0
 
 def features(state: ModelState, candidates: Candidates) -> Floats:
     """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
-    rows, history = candidates.rows, candidates.history
+    rows, history = candidates.rows, candidates.asked.history
     channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
     table = np.empty((len(rows), 2 * channels + horizons + len(OTHERS)), dtype=np.float32)
     table[:, :channels] = np.log(candidates.rules + np.float32(1e-2))
@@ -35,7 +35,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at + 7] = len(distinct(history)) / max(1, len(history))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
     table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
-    write_lifts(candidates.lifts, table[:, at + 9 : at + 12])
+    write_lifts(candidates.lifts, table[:, -3:])
     return table
 
 
@@ -50,7 +50,7 @@ def write_lifts(lifts: Floats, table: Floats) -> None:
 
 def _times(candidates: Candidates) -> Floats:
     counts = np.zeros(len(candidates.rows), dtype=np.float32)
-    found, times = np.unique(candidates.history, return_counts=True)
+    found, times = np.unique(candidates.asked.history, return_counts=True)
     held = member(found, candidates.rows)
     counts[candidates.rows.searchsorted(found[held])] = np.log1p(times[held])
     return counts

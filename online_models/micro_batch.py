@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from online_models.contexts import MOST
+from online_models.contexts import MOST, SIGHTED_EVERY
 from online_models.counting import count, count_contexts, see
 from online_models.decay import Landmarks, StreamClock
 from online_models.items import UNKNOWN
@@ -159,6 +161,8 @@ class MicroBatch:
     def _follow(self, example: Example) -> list[Entry]:
         """Count the values of an event's context, and follow one more if it comes often."""
         entries: list[Entry] = []
+        if not example.context or not _sighted(example):
+            return entries
         for key, slot in self.state.contexts.wanted(example.context):
             self._count()  # those that wait mean the slot's present value
             for entry in self.state.contexts.give(key, slot):
@@ -192,3 +196,8 @@ class MicroBatch:
             self.state.popularity.touch_all()
         self._move_at_ms = min(landmarks.due_at_ms() for landmarks in parts)
         return entries
+
+
+def _sighted(example: Example) -> bool:
+    """Return whether this event is of the sample, which a stream's own rhythm must not meet."""
+    return crc32(f"{example.query.unit_key}{example.offset}".encode()) % SIGHTED_EVERY == 0

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import candidate_kernels as kernels
-from online_models.features import HOUR_MS, write_lifts
+from online_models.asked import Asked, read
 from online_models.feature_names import OTHERS
+from online_models.features import HOUR_MS, write_lifts
 from online_models.items import UNKNOWN
 from online_models.retrieval import Retriever
 from online_models.state import ModelState
@@ -48,11 +49,10 @@ class RankerLists:
         state = self.state
         if target == UNKNOWN or not state.items.servable[target]:
             return None
-        barred = np.array(state.items.rows_of(query.seen), dtype=np.int64)
         if len(self._scratch.flags) < len(state.rules.ids.array):
             self._scratch = self._made()
-        history = self.retriever.history(query)
-        slots = state.contexts.slots_of(query.context)
+        asked = read(state, query)
+        history = asked.history
         scratch, rules = self._scratch, state.rules
         norms = rules.norms(history, float(state.progress.time_ms))
         found = kernels.follow(
@@ -67,12 +67,11 @@ class RankerLists:
             scratch.newest,
         )
         try:
-            vector = state.encoder.query(history, slots) if len(history) else None
-            rows = self._candidates(history, barred, found, vector)
+            rows = self._candidates(asked, found)
             place = int(rows.searchsorted(target))
             if place == len(rows) or rows[place] != target:
                 return None
-            return self._features(rows, history, slots, vector), place
+            return self._features(rows, asked), place
         finally:
             kernels.forget(found, scratch.neighbours, scratch.places)
 
@@ -82,13 +81,13 @@ class RankerLists:
         most = max(1, rules.scoring_window * neighbours)
         return kernels.Scratch(len(rules.ids.array), most, rules.channels)
 
-    def _candidates(self, history: Rows, barred: Rows, found: int, vector: Floats | None) -> Rows:
+    def _candidates(self, asked: Asked, found: int) -> Rows:
         state, scratch = self.state, self._scratch
         size = state.items.size
         state.popularity.lists(size)
         count = kernels.propose(
-            history,
-            barred,
+            asked.history,
+            asked.barred,
             state.items.servable,
             found,
             scratch.neighbours,
@@ -96,22 +95,23 @@ class RankerLists:
             state.rules.mix,
             state.popularity.tops,
             state.popularity.held,
-            self._near(vector, barred, size),
+            self._near(asked, size),
             self._most,
             scratch.flags,
             scratch.rows,
         )
         return scratch.rows[:count]
 
-    def _near(self, vector: Floats | None, barred: Rows, size: int) -> Floats:
+    def _near(self, asked: Asked, size: int) -> Floats:
         """Return the encoder's score of each row; -inf where the index does not come by."""
+        vector = asked.vector
         if vector is None:
             return np.zeros(0, dtype=np.float32)
         index, outputs = self.state.index, self.state.encoder.output.array
         if index.is_exact(size):
             return outputs[:size] @ vector
         items = self.state.items
-        count = self.retriever.by_encoder + len(barred)
+        count = self.retriever.by_encoder + len(asked.barred)
         found = index.search(
             vector, count, size, among=items.servable if items.unservable else None
         )
@@ -119,10 +119,9 @@ class RankerLists:
         near[found] = outputs[found] @ vector
         return near
 
-    def _features(
-        self, rows: Rows, history: Rows, slots: Rows, vector: Floats | None
-    ) -> Floats:
-        state, scratch = self.state, self._scratch
+    def _features(self, rows: Rows, asked: Asked) -> Floats:
+        state, history = self.state, asked.history
+        scratch = self._scratch
         counts = state.popularity.counts.array
         at = 2 * state.rules.channels + counts.shape[1]
         logs = np.empty((len(rows), at), dtype=np.float32)
@@ -144,8 +143,8 @@ class RankerLists:
         )
         table[:, :at] = np.log(logs, out=logs)
         encoded = np.zeros(len(rows), dtype=np.float32)
-        if vector is not None:
-            encoded = state.encoder.scores(vector, rows)
+        if asked.vector is not None:
+            encoded = state.encoder.scores(asked.vector, rows)
         table[:, at] = encoded
         table[:, at + 1] = encoded - np.fmax.reduce(encoded)
         table[:, at + 3] = self._logs[times]
@@ -154,6 +153,6 @@ class RankerLists:
         table[:, at + 7] = len(set(history.tolist())) / max(1, len(history))
         age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
         table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
-        lifts = state.contexts.lifts(rows, slots, float(state.progress.time_ms))
-        write_lifts(lifts, table[:, at + 9 : at + 12])
+        lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
+        write_lifts(lifts, table[:, -3:])
         return table

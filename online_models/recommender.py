@@ -86,7 +86,7 @@ class Recommender:
             raise ValueError(f"k is {k}, it must be at least 1")
         ranking = self.rank(query)
         places = ranking.top(k)
-        ranked = len(ranking.candidates.history) > 0
+        ranked = len(ranking.candidates.asked.history) > 0
         shown = ranking.features[places].astype("<f4", copy=False).tobytes() if ranked else b""
         return self._slate(ranking, places, shown)
 
@@ -129,7 +129,7 @@ class Recommender:
 
     def _rank(self, candidates: Candidates) -> Ranking:
         table = features(self.state, candidates)
-        if len(candidates.history):
+        if len(candidates.asked.history):
             scores = self.state.ranker.scores(table)
         else:
             scores = candidates.own["popularity"]

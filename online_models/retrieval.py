@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from online_models.asked import Asked, read
 from online_models.rows import Mask, Rows, distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -22,12 +23,12 @@ class Candidates:
 
     ``proposed`` and ``own`` hold one mask and one score of its own for each source, of shape
     ``(n,)``; ``rules`` and ``last_rules`` are of shape ``(n, channels)``, ``shares`` of shape
-    ``(n, horizons)``; ``history`` holds rows, newest first, ``lifts`` what the query's context
-    lifts each by, of shape ``(n, values)``.
+    ``(n, horizons)``; ``lifts`` tells what each value of the context lifts them by, of shape
+    ``(n, values)``.
     """
 
     rows: Rows
-    history: Rows
+    asked: Asked
     proposed: dict[str, Mask]
     own: dict[str, Floats]
     rules: Floats
@@ -64,39 +65,29 @@ class Retriever:
 
     def candidates(self, query: Query) -> Candidates:
         """Return what may be recommended: nothing seen, nothing that must not be served."""
-        history, slots = self.history(query), self.state.contexts.slots_of(query.context)
-        vector = self.state.encoder.query(history, slots) if len(history) else None
-        barred = distinct(np.array(self.state.items.rows_of(query.seen), dtype=np.int64))
-        neighbours, rules, last = self._neighbours(history)
-        allowed = self._allowed(neighbours, barred)
+        asked = read(self.state, query)
+        neighbours, rules, last = self._neighbours(asked.history)
+        allowed = self._allowed(neighbours, asked.barred)
         neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
         best = np.sort(_best(self.state.rules.blend(rules), self.by_rules))
         lists = (
-            self._popular(barred),
+            self._popular(asked.barred),
             neighbours[best],
-            self._near(vector, barred),
-            self._own(history, barred),
+            self._near(asked),
+            self._own(asked),
         )
         rows = distinct(np.concatenate(lists))
         proposed = {
             name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
         }
-        return self._known(rows, history, vector, slots, proposed, (neighbours, rules, last))
+        return self._known(rows, asked, proposed, (neighbours, rules, last))
 
     def given(self, query: Query, rows: Rows) -> Candidates:
         """Return given rows, in rising order, as if every source had proposed them."""
-        history, slots = self.history(query), self.state.contexts.slots_of(query.context)
-        vector = self.state.encoder.query(history, slots) if len(history) else None
+        asked = read(self.state, query)
         everywhere = np.ones(len(rows), dtype=bool)
         proposed = dict.fromkeys(SOURCES, everywhere)
-        found = self._neighbours(history)
-        return self._known(rows, history, vector, slots, proposed, found)
-
-    def history(self, query: Query) -> Rows:
-        """Return the rows of a query's history, newest first."""
-        window = self.state.config.learning_window
-        rows = self.state.items.rows_of(query.history[-window:])
-        return np.array(rows[::-1], dtype=np.int64)
+        return self._known(rows, asked, proposed, self._neighbours(asked.history))
 
     def _allowed(self, rows: Rows, barred: Rows) -> Mask:
         return self.state.items.servable[rows] & ~member(rows, barred)
@@ -111,26 +102,24 @@ class Retriever:
         both = zip(lists, kept, strict=True)
         return np.concatenate([rows[mask][: self.by_popularity] for rows, mask in both])
 
-    def _own(self, history: Rows, barred: Rows) -> Rows:
-        own = history[: self.own_items]
-        return own[self._allowed(own, barred)]
+    def _own(self, asked: Asked) -> Rows:
+        own = asked.history[: self.own_items]
+        return own[self._allowed(own, asked.barred)]
 
-    def _near(self, vector: Floats | None, barred: Rows) -> Rows:
+    def _near(self, asked: Asked) -> Rows:
         """Return the encoder's rows; asks for more where some have been seen."""
-        if vector is None:
+        if asked.vector is None:
             return np.zeros(0, dtype=np.int64)
         items = self.state.items
         among = items.servable if items.unservable else None
-        count = self.by_encoder + len(barred)
-        found = self.state.index.search(vector, count, items.size, among=among)
-        return found[self._allowed(found, barred)][: self.by_encoder]
+        count = self.by_encoder + len(asked.barred)
+        found = self.state.index.search(asked.vector, count, items.size, among=among)
+        return found[self._allowed(found, asked.barred)][: self.by_encoder]
 
     def _known(
         self,
         rows: Rows,
-        history: Rows,
-        vector: Floats | None,
-        slots: Rows,
+        asked: Asked,
         proposed: dict[str, Mask],
         found: tuple[Rows, Floats, Floats],
     ) -> Candidates:
@@ -142,16 +131,16 @@ class Retriever:
         scores[0, places], scores[1, places] = rules[held], last[held]
         shares = state.popularity.shares(rows)
         encoded = np.zeros(len(rows), dtype=np.float32)
-        if vector is not None:
-            encoded = state.encoder.scores(vector, rows)
+        if asked.vector is not None:
+            encoded = state.encoder.scores(asked.vector, rows)
         own = {
             "popularity": state.popularity.blend(shares),
             "rules": state.rules.blend(scores[0]),
             "encoder": encoded,
-            "session": _recency(rows, history),
+            "session": _recency(rows, asked.history),
         }
-        lifts = state.contexts.lifts(rows, slots, float(state.progress.time_ms))
-        return Candidates(rows, history, proposed, own, scores[0], scores[1], shares, lifts)
+        lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
+        return Candidates(rows, asked, proposed, own, scores[0], scores[1], shares, lifts)
 
 
 def _best(scores: Floats, count: int) -> Rows:

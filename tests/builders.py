@@ -10,7 +10,7 @@ import numpy as np
 
 from online_models.learner import Learner
 from online_models.state import ModelState
-from schemas.events import ItemUpdate
+from schemas.events import ItemUpdate, Scalar
 from schemas.examples import Example, Query
 from schemas.model_config import HOUR_MS, MINUTE_MS, ModelConfig
 from schemas.model_log import Publish, decode_publish, encode_publish, is_base
@@ -26,6 +26,7 @@ SMALL = ModelConfig(
     learning_window=5,
     scoring_window=4,
     encoder_window=4,
+    context_slots=3,
     hidden=4,
     capacity=256,
     exact_up_to=20_000,
@@ -44,6 +45,7 @@ class Stream:
     examples: list[Example] = field(default_factory=list)
     excludes: bool = False
     histories: dict[str, list[str]] = field(default_factory=dict)
+    contexts: dict[str, dict[str, Scalar]] = field(default_factory=dict)
 
     def add(
         self,
@@ -53,14 +55,16 @@ class Stream:
         *,
         weight: float = 1.0,
         offset: int | None = None,
+        context: dict[str, Scalar] | None = None,
     ) -> Example:
-        """Append the example of one interaction."""
+        """Append the example of one interaction; its query has the context of the unit's last."""
         history = self.histories.setdefault(unit, [])
         query = Query(
             user_id=unit,
             unit_key=unit,
             history=tuple(history),
             seen=tuple(history) if self.excludes else (),
+            context=self.contexts.get(unit, {}),
         )
         example = Example(
             query=query,
@@ -70,7 +74,9 @@ class Stream:
             time_ms=time_ms,
             opens_unit=not history,
             offset=len(self.examples) if offset is None else offset,
+            context=context or {},
         )
+        self.contexts[unit] = example.context
         if weight > 0:
             history.append(item)
         self.examples.append(example)

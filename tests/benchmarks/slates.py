@@ -18,6 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from online_models.asked import read
 from online_models.index import build_graph
 from online_models.learner import Learner
 from online_models.recommender import Recommender
@@ -59,7 +60,8 @@ def recall(recommender: Recommender, queries: list[Query]) -> float:
     state, found = recommender.state, []
     index, size = state.index, state.items.size
     for query in queries:
-        vector = state.encoder.query(recommender.retriever.history(query))
+        vector = read(state, query).vector
+        assert vector is not None
         near = index.search(vector, 100, size)
         exact = np.argsort(-(state.encoder.output.array[:size] @ vector), kind="stable")[:100]
         found.append(len(np.intersect1d(near, exact)) / 100)

@@ -10,11 +10,12 @@ from online_models.encoder_training import EncoderTrainer
 SIZE = 60
 TARGETS = np.array([4, 9, 4])
 HISTORIES = np.array([[1, 2, -1, -1], [7, -1, -1, -1], [2, 2, 9, 1]])
+CONTEXTS = np.array([[1, 3], [-1, -1], [3, -1]])
 WEIGHTS = np.array([1.0, 0.3, 5.0], dtype=np.float32)
 
 
 def made(**options: float) -> EncoderTrainer:
-    encoder = Encoder(6, window=3)
+    encoder = Encoder(6, window=3, contexts=5)
     for table in encoder.tables:
         table.grow(SIZE)
     for row in range(SIZE):
@@ -28,7 +29,7 @@ def made(**options: float) -> EncoderTrainer:
 
 
 def step(trainer: EncoderTrainer, n: int = 0) -> float:
-    return trainer.learn(TARGETS, HISTORIES, WEIGHTS, size=SIZE, step=n)
+    return trainer.learn(TARGETS, HISTORIES, WEIGHTS, contexts=CONTEXTS, size=SIZE, step=n)
 
 
 def test_a_step_equals_a_dense_one_in_torch() -> None:
@@ -37,14 +38,16 @@ def test_a_step_equals_a_dense_one_in_torch() -> None:
     candidates, log_expected = trainer._candidates(TARGETS, SIZE, 0, ())
     leaves = [
         torch.tensor(t.array, requires_grad=True)
-        for t in (encoder.input, encoder.output, encoder.positions)
+        for t in (encoder.input, encoder.output, encoder.positions, encoder.context)
     ]
-    inputs, outputs, positions = leaves
+    inputs, outputs, positions, contexts = leaves
     total, losses = torch.zeros(()), []
-    for target, history, weight in zip(TARGETS, HISTORIES, WEIGHTS, strict=True):
+    asked = zip(TARGETS, HISTORIES, CONTEXTS, WEIGHTS, strict=True)
+    for target, history, slots, weight in asked:
         read = [row for row in history[:3].tolist() if row >= 0]
         attention = torch.softmax(positions[: len(read)], 0)
         query = sum(a * inputs[row] for a, row in zip(attention, read, strict=True))
+        query = query + contexts[slots[slots >= 0].tolist()].sum(dim=0)
         scores = outputs[candidates][:, :-1] @ query + outputs[candidates][:, -1]
         scores = scores - torch.tensor(log_expected)
         wanted = int(np.searchsorted(candidates, target))
@@ -54,9 +57,9 @@ def test_a_step_equals_a_dense_one_in_torch() -> None:
     loss = step(trainer)
     assert loss == pytest.approx(np.mean([one.item() for one in losses]), rel=1e-5)
     for table, leaf, dense in zip(
-        (encoder.input, encoder.output, encoder.positions),
+        (encoder.input, encoder.output, encoder.positions, encoder.context),
         leaves,
-        (False, False, True),
+        (False, False, True, False),
         strict=True,
     ):
         gradient = leaf.grad

@@ -31,7 +31,8 @@ def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool, exact_up_to:
     rng, stream = np.random.default_rng(3), Stream(excludes=excludes)
     for n in range(900):
         item = f"i{int(rng.zipf(1.3)) % 220}"
-        stream.add(f"u{rng.integers(40)}", item, START_MS + n * 90_000)
+        context = {"place": n % 3, "id": n}
+        stream.add(f"u{rng.integers(40)}", item, START_MS + n * 90_000, context=context)
     config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
     recommender = Recommender(ModelState(config))
     for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):

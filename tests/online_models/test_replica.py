@@ -81,7 +81,10 @@ def run(play: Play, learning: Learner) -> list[Publish]:
             weight = float(rng.choice([0.0, 0.3, 1.0, 5.0]))
             offset = offsets[partition]
             unit = f"u{rng.integers(12)}"
-            examples.append(stream.add(unit, item, time_ms, weight=weight, offset=offset))
+            context = {"place": int(rng.integers(2)), "burst": burst % 3, "id": offset}
+            examples.append(
+                stream.add(unit, item, time_ms, weight=weight, offset=offset, context=context)
+            )
             offsets[partition] += 1
             if rng.random() < 0.2:
                 updates.append((offsets[partition], any_update(rng, LINES[first])))
@@ -119,7 +122,8 @@ def slates(state: ModelState) -> list[object]:
     recommender, answers = Recommender(state), []
     for n in range(0, len(LINES), 97):
         history = tuple(LINES[n : n + 6])
-        query = Query("u", "u", history=history, seen=history[:2])
+        context = {"place": str(n % 2), "burst": n % 3}
+        query = Query("u", "u", history=history, seen=history[:2], context=context)
         answers.append(recommender.recommend(query, 10))
         answers.append(recommender.score(query, LINES[n + 3 : n + 9]))
         answers.append(recommender.similar(LINES[n], 5))

@@ -1,0 +1,46 @@
+"""A query as the models read it: rows, slots and vectors instead of names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.rows import Rows, distinct
+from online_models.state import ModelState
+from schemas.examples import Query
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for.
+
+    Parameters
+    ----------
+    history
+        Rows of the unit's items, newest first.
+    barred
+        Rows that must not be recommended, in rising order.
+    slots
+        Of the context's followed values.
+    vector
+        The encoder's query, of shape ``(dimensions + 1,)``; ``None`` without a history.
+    """
+
+    history: Rows
+    barred: Rows
+    slots: Rows
+    vector: Floats | None
+
+
+def read(state: ModelState, query: Query) -> Asked:
+    """Return a query in a model's own terms, without the items and values that it does not know."""
+    window = state.config.learning_window
+    history = np.array(state.items.rows_of(query.history[-window:])[::-1], dtype=np.int64)
+    barred = distinct(np.array(state.items.rows_of(query.seen), dtype=np.int64))
+    slots = state.contexts.slots_of(query.context)
+    vector = state.encoder.query(history, slots) if len(history) else None
+    return Asked(history, barred, slots, vector)
