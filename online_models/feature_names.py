@@ -10,6 +10,11 @@ from schemas.model_config import ModelConfig
 OTHERS = (
     "encoder",
     "encoder_below_best",
+    "likeness_to_newest",
+    "largest_likeness",
+    "rules_below_best",
+    "newest_rules_below_best",
+    "popularity_below_best",
     "recency_in_unit",
     "times_in_unit",
     "is_newest",

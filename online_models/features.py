@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.feature_names import OTHERS
+from online_models.likeness import write_encoded, write_shortfalls
 from online_models.retrieval import Candidates
 from online_models.rows import distinct, member
 from online_models.state import ModelState
@@ -23,18 +24,18 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, channels : 2 * channels] = np.log(candidates.last_rules + np.float32(1e-2))
     at = 2 * channels + horizons
     table[:, 2 * channels : at] = np.log(candidates.shares + np.float32(1e-6))
-    encoded = candidates.own["encoder"]
+    write_encoded(state, rows, candidates.asked, table[:, at : at + 4])
+    write_shortfalls(state, table[:, :at], table[:, at + 4 : at + 7])
+    at += 7
     recency = candidates.own["session"]
-    table[:, at] = encoded
-    table[:, at + 1] = encoded - np.fmax.reduce(encoded, initial=-np.inf)  # one NaN stays one
-    table[:, at + 2] = recency
-    table[:, at + 3] = _times(candidates)
-    table[:, at + 4] = recency == 1
-    table[:, at + 5] = candidates.rules.any(axis=1)
-    table[:, at + 6] = np.log1p(np.float32(len(history)))
-    table[:, at + 7] = len(distinct(history)) / max(1, len(history))
+    table[:, at] = recency
+    table[:, at + 1] = _times(candidates)
+    table[:, at + 2] = recency == 1
+    table[:, at + 3] = candidates.rules.any(axis=1)
+    table[:, at + 4] = np.log1p(np.float32(len(history)))
+    table[:, at + 5] = len(distinct(history)) / max(1, len(history))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
-    table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
+    table[:, at + 6] = np.log1p(age_ms / HOUR_MS)
     write_lifts(candidates.lifts, table[:, -3:])
     return table
 

@@ -10,6 +10,7 @@ from online_models.asked import Asked, read
 from online_models.feature_names import OTHERS
 from online_models.features import HOUR_MS, write_lifts
 from online_models.items import UNKNOWN
+from online_models.likeness import write_encoded, write_shortfalls
 from online_models.retrieval import Retriever
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -127,7 +128,8 @@ class RankerLists:
         logs = np.empty((len(rows), at), dtype=np.float32)
         table = np.empty((len(rows), at + len(OTHERS)), dtype=np.float32)
         times = np.empty(len(rows), dtype=np.int64)
-        recency = table[:, at + 2]
+        own = table[:, at + 7 :]
+        recency = own[:, 0]
         kernels.describe(
             rows,
             history,
@@ -139,20 +141,17 @@ class RankerLists:
             logs,
             recency,
             times,
-            table[:, at + 5],
+            own[:, 3],
         )
         table[:, :at] = np.log(logs, out=logs)
-        encoded = np.zeros(len(rows), dtype=np.float32)
-        if asked.vector is not None:
-            encoded = state.encoder.scores(asked.vector, rows)
-        table[:, at] = encoded
-        table[:, at + 1] = encoded - np.fmax.reduce(encoded)
-        table[:, at + 3] = self._logs[times]
-        table[:, at + 4] = recency == 1
-        table[:, at + 6] = np.log1p(np.float32(len(history)))
-        table[:, at + 7] = len(set(history.tolist())) / max(1, len(history))
+        write_encoded(state, rows, asked, table[:, at : at + 4])
+        write_shortfalls(state, table[:, :at], table[:, at + 4 : at + 7])
+        own[:, 1] = self._logs[times]
+        own[:, 2] = recency == 1
+        own[:, 4] = np.log1p(np.float32(len(history)))
+        own[:, 5] = len(set(history.tolist())) / max(1, len(history))
         age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
-        table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
+        own[:, 6] = np.log1p(age_ms / HOUR_MS)
         lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
         write_lifts(lifts, table[:, -3:])
         return table

@@ -1,0 +1,64 @@
+"""Features that compare: a candidate with each item of the history, and with the list's best."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.asked import Asked
+from online_models.rows import Rows
+from online_models.state import ModelState
+
+Floats = npt.NDArray[np.float32]
+
+LIKE_ITEMS = 10
+"""How many of the last items a candidate is compared with."""
+
+
+def write_encoded(state: ModelState, rows: Rows, asked: Asked, table: Floats) -> None:
+    """Write what the encoder makes of candidates: 0 where there is no history.
+
+    Parameters
+    ----------
+    table
+        Of shape ``(n, 4)``: the score, by how much it falls short of the list's best, and the
+        products with the input vectors of the newest item and of the one that is most alike.
+        The score reads the history as one; the largest product tells an item that one of several
+        interests asks for.
+    """
+    if asked.vector is None:
+        table[:] = 0
+        return
+    vectors = state.encoder.output.array[rows]
+    table[:, 0] = vectors @ asked.vector
+    table[:, 1] = below_best(table[:, 0])
+    items = state.encoder.input.array[asked.history[:LIKE_ITEMS]]
+    near = vectors[:, :-1] @ items.T  # (n, items)
+    table[:, 2] = near[:, 0]
+    near.max(axis=1, out=table[:, 3])
+
+
+def write_shortfalls(state: ModelState, logs: Floats, table: Floats) -> None:
+    """Write by how much each source's score alone falls short of the list's best, as logs.
+
+    Parameters
+    ----------
+    logs
+        Of rules, rules of the newest item, and popularity, as ``features`` has them first.
+    table
+        Of shape ``(n, 3)``.
+    """
+    channels = state.rules.channels
+    counts = np.exp(logs)
+    table[:, 0] = counts[:, :channels] @ state.rules.mix
+    table[:, 1] = counts[:, channels : 2 * channels] @ state.rules.mix
+    table[:, 2] = state.popularity.blend(counts[:, 2 * channels :])
+    np.log(table, out=table)
+    for column in table.T:
+        column[:] = below_best(column)
+
+
+def below_best(scores: Floats) -> Floats:
+    """Return scores less the largest: one that is no number stays the only one."""
+    below: Floats = scores - np.fmax.reduce(scores, initial=-np.inf)
+    return below
