@@ -109,6 +109,8 @@ class Contexts:
 
     def lifts(self, rows: Rows, slots: Rows, now_ms: float) -> Floats:
         """Return each row's lift by each slot, of shape ``(rows, slots)``."""
+        if not len(slots):
+            return np.zeros((len(rows), 0), dtype=np.float32)
         fresh = self.landmarks.increments(np.array([now_ms]))[0]
         few = np.float32(PRIOR_EVENTS) * fresh
         totals = self.totals.array

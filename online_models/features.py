@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.feature_names import OTHERS
-from online_models.likeness import write_encoded, write_shortfalls
+from online_models.likeness import ENCODED, write_shortfalls
 from online_models.retrieval import Candidates
 from online_models.rows import distinct, member
 from online_models.state import ModelState
@@ -24,9 +24,9 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, channels : 2 * channels] = np.log(candidates.last_rules + np.float32(1e-2))
     at = 2 * channels + horizons
     table[:, 2 * channels : at] = np.log(candidates.shares + np.float32(1e-6))
-    write_encoded(state, rows, candidates.asked, table[:, at : at + 4])
-    write_shortfalls(state, table[:, :at], table[:, at + 4 : at + 7])
-    at += 7
+    table[:, at : at + ENCODED] = candidates.encoded
+    write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
+    at += ENCODED + 3
     recency = candidates.own["session"]
     table[:, at] = recency
     table[:, at + 1] = _times(candidates)

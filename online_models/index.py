@@ -69,10 +69,11 @@ class ItemIndex:
         fully; from the graph rows are taken first.
         """
         if self.is_exact(size):
-            rows = np.arange(size) if among is None else np.flatnonzero(among[:size])
             scores = self.vectors.array[:size] @ query
+            rows = np.arange(size) if among is None else np.flatnonzero(among[:size])
+            of_rows = scores if among is None else scores[rows]  # all of them need no copy
             if len(rows) > count:
-                rows = rows[_largest(scores[rows], count)]
+                rows = rows[_largest(of_rows, count)]
             scores = scores[rows]
         else:
             rows = self._from_graph(query, max(count, self.depth), size)

@@ -15,20 +15,19 @@ LIKE_ITEMS = 10
 """How many of the last items a candidate is compared with."""
 
 
-def write_encoded(state: ModelState, rows: Rows, asked: Asked, table: Floats) -> None:
-    """Write what the encoder makes of candidates: 0 where there is no history.
+ENCODED = 4
 
-    Parameters
-    ----------
-    table
-        Of shape ``(n, 4)``: the score, by how much it falls short of the list's best, and the
-        products with the input vectors of the newest item and of the one that is most alike.
-        The score reads the history as one; the largest product tells an item that one of several
-        interests asks for.
+
+def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
+    """Return what the encoder makes of candidates, of shape ``(n, 4)``: 0 without a history.
+
+    The score, by how much it falls short of the list's best, and the products with the input
+    vectors of the newest item and of the one that is most alike. The score reads the history as
+    one; the largest product tells an item that one of several interests asks for.
     """
+    table = np.zeros((len(rows), ENCODED), dtype=np.float32)
     if asked.vector is None:
-        table[:] = 0
-        return
+        return table
     vectors = state.encoder.output.array[rows]
     table[:, 0] = vectors @ asked.vector
     table[:, 1] = below_best(table[:, 0])
@@ -36,6 +35,7 @@ def write_encoded(state: ModelState, rows: Rows, asked: Asked, table: Floats) ->
     near = vectors[:, :-1] @ items.T  # (n, items)
     table[:, 2] = near[:, 0]
     near.max(axis=1, out=table[:, 3])
+    return table
 
 
 def write_shortfalls(state: ModelState, logs: Floats, table: Floats) -> None:

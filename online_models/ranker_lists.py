@@ -10,7 +10,7 @@ from online_models.asked import Asked, read
 from online_models.feature_names import OTHERS
 from online_models.features import HOUR_MS, write_lifts
 from online_models.items import UNKNOWN
-from online_models.likeness import write_encoded, write_shortfalls
+from online_models.likeness import ENCODED, encoded, write_shortfalls
 from online_models.retrieval import Retriever
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -128,7 +128,7 @@ class RankerLists:
         logs = np.empty((len(rows), at), dtype=np.float32)
         table = np.empty((len(rows), at + len(OTHERS)), dtype=np.float32)
         times = np.empty(len(rows), dtype=np.int64)
-        own = table[:, at + 7 :]
+        own = table[:, at + ENCODED + 3 :]
         recency = own[:, 0]
         kernels.describe(
             rows,
@@ -144,8 +144,8 @@ class RankerLists:
             own[:, 3],
         )
         table[:, :at] = np.log(logs, out=logs)
-        write_encoded(state, rows, asked, table[:, at : at + 4])
-        write_shortfalls(state, table[:, :at], table[:, at + 4 : at + 7])
+        table[:, at : at + ENCODED] = encoded(state, rows, asked)
+        write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
         own[:, 1] = self._logs[times]
         own[:, 2] = recency == 1
         own[:, 4] = np.log1p(np.float32(len(history)))

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.asked import Asked, read
+from online_models.likeness import encoded
 from online_models.rows import Mask, Rows, distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -23,8 +24,8 @@ class Candidates:
 
     ``proposed`` and ``own`` hold one mask and one score of its own for each source, of shape
     ``(n,)``; ``rules`` and ``last_rules`` are of shape ``(n, channels)``, ``shares`` of shape
-    ``(n, horizons)``; ``lifts`` tells what each value of the context lifts them by, of shape
-    ``(n, values)``.
+    ``(n, horizons)``, ``encoded`` as ``likeness`` makes it; ``lifts`` tells what each value of the
+    context lifts them by, of shape ``(n, values)``.
     """
 
     rows: Rows
@@ -34,6 +35,7 @@ class Candidates:
     rules: Floats
     last_rules: Floats
     shares: Floats
+    encoded: Floats
     lifts: Floats
 
 
@@ -130,17 +132,15 @@ class Retriever:
         places = np.searchsorted(rows, neighbours[held])
         scores[0, places], scores[1, places] = rules[held], last[held]
         shares = state.popularity.shares(rows)
-        encoded = np.zeros(len(rows), dtype=np.float32)
-        if asked.vector is not None:
-            encoded = state.encoder.scores(asked.vector, rows)
+        likeness = encoded(state, rows, asked)
         own = {
             "popularity": state.popularity.blend(shares),
             "rules": state.rules.blend(scores[0]),
-            "encoder": encoded,
+            "encoder": likeness[:, 0],
             "session": _recency(rows, asked.history),
         }
         lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
-        return Candidates(rows, asked, proposed, own, scores[0], scores[1], shares, lifts)
+        return Candidates(rows, asked, proposed, own, scores[0], scores[1], shares, likeness, lifts)
 
 
 def _best(scores: Floats, count: int) -> Rows:

@@ -44,6 +44,17 @@ def test_every_feature_stands_under_its_name(state: ModelState) -> None:
     encoded = candidates.own["encoder"]
     np.testing.assert_array_equal(named["encoder"], encoded)
     np.testing.assert_array_equal(named["encoder_below_best"], encoded - encoded.max())
+    outputs = state.encoder.output.array[:4, :-1]
+    near = outputs @ state.encoder.input.array[candidates.asked.history].T
+    np.testing.assert_allclose(named["likeness_to_newest"], near[:, 0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(named["largest_likeness"], near.max(axis=1), rtol=1e-4, atol=1e-6)
+    for prefix, counts in (("", candidates.rules), ("newest_", candidates.last_rules)):
+        wanted = np.log((counts + np.float32(0.01)) @ state.rules.mix)
+        below = named[f"{prefix}rules_below_best"]
+        np.testing.assert_allclose(below, wanted - wanted.max(), rtol=1e-4, atol=1e-5)
+    wanted = np.log(state.popularity.blend(candidates.shares))
+    below = named["popularity_below_best"]
+    np.testing.assert_allclose(below, wanted - wanted.max(), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(named["recency_in_unit"], [1 / 2, 1 / 3, 1, 0], rtol=1e-6)
     np.testing.assert_allclose(named["times_in_unit"], np.log1p([2, 1, 1, 0]), rtol=1e-6)
     assert named["is_newest"].tolist() == [0, 0, 1, 0]
@@ -52,6 +63,27 @@ def test_every_feature_stands_under_its_name(state: ModelState) -> None:
     np.testing.assert_allclose(named["distinct_share"], 3 / 4, rtol=1e-6)
     hours = (23 - np.arange(4)) / 6
     np.testing.assert_allclose(named["age_hours"], np.log1p(hours), rtol=1e-6)
+
+
+@pytest.mark.parametrize("places", [(), (0,), (0, 1)])
+def test_lifts_by_several_values_are_summed_and_the_extremes_kept(places: tuple[int, ...]) -> None:
+    rng, stream = np.random.default_rng(1), Stream()
+    for n in range(600):
+        context = {f"field{place}": 0 for place in (0, 1) if rng.random() < 0.5}
+        item = "abcd"[len(context) + int(rng.integers(2))]
+        stream.add(f"s{n // 4}", item, START_MS + n, context=context)
+    learnt = learn(stream.examples).state
+    query = Query("u", "u", ("a",), context={f"field{place}": 0 for place in places})
+    found = Recommender(learnt).rank(query).candidates
+    named = dict(zip(feature_names(learnt.config), features(learnt, found).T, strict=True))
+    assert found.lifts.shape == (len(found.rows), len(places))
+    if not places:
+        assert not np.any([named[n] for n in named if n.startswith("context")])
+        return
+    np.testing.assert_allclose(named["context_lift"], found.lifts.sum(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(named["context_largest_lift"], found.lifts.max(axis=1))
+    np.testing.assert_array_equal(named["context_least_lift"], found.lifts.min(axis=1))
+    assert named["context_lift"].std() > 0
 
 
 def test_what_follows_differs_from_what_precedes(state: ModelState) -> None:
