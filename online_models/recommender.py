@@ -62,7 +62,8 @@ class Ranking:
 class Recommender:
     """Ranks what the sources of a model propose. Reads the model, never writes it.
 
-    A query without a history of known items gets what trends; any other is ranked.
+    A query without a history of known items gets what trends, where its context holds; any other is
+    ranked.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ class Recommender:
         if len(candidates.asked.history):
             scores = self.state.ranker.scores(table)
         else:
-            scores = candidates.own["popularity"]
+            scores = candidates.own["popularity"] * _lift(candidates.lifts)
         return Ranking(candidates, table, scores)
 
     def _slate(self, ranking: Ranking, places: Rows, shown: bytes = b"") -> Slate:
@@ -148,6 +149,14 @@ class Recommender:
             ),
             shown,
         )
+
+
+def _lift(lifts: Floats) -> Floats:
+    """Return the geometric mean of what the values lift by: their fields are not independent."""
+    if not lifts.shape[1]:
+        return np.ones(len(lifts), dtype=np.float32)
+    lift: Floats = np.exp(lifts.mean(axis=1))
+    return lift
 
 
 def _top(scores: Floats, count: int) -> Rows:

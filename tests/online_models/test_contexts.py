@@ -183,3 +183,17 @@ def test_where_the_context_decides_the_learner_beats_one_that_does_not_know_it(
 ) -> None:
     assert hit_rates[False] < 0.8
     assert hit_rates[True] > 0.95
+
+
+def test_who_has_no_history_gets_what_trends_where_the_context_holds() -> None:
+    stream = Stream()
+    for n in range(1_200):
+        place = n % 3 == 0
+        item = "there" if place else "all"
+        stream.add(f"s{n}", item, START_MS, context={"place": place})
+    recommender = learn(stream.examples).recommender
+    firsts = [
+        recommender.recommend(Query("u", "u", context=context), 1).items[0].item_id
+        for context in ({"place": "true"}, {"place": "false"}, {"place": "elsewhere"}, {})
+    ]
+    assert firsts == ["there", "all", "all", "all"]
