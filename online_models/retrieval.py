@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from online_models.reranking.permit import Permit, permit
 from online_models.rows import Mask, Rows, distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
+from schemas.slate_rules import SlateRules
 
 Floats = npt.NDArray[np.float32]
 
@@ -60,10 +63,27 @@ class Retriever:
         self.by_popularity, self.by_rules = by_popularity, by_rules
         self.by_encoder, self.own_items = by_encoder, own_items
 
-    def candidates(self, query: Query) -> Candidates:
-        """Return what may be recommended: nothing seen, nothing that must not be served."""
+    def candidates(
+        self,
+        query: Query,
+        barred: Permit | None = None,
+        *,
+        at_least: int = 0,
+        wished: Sequence[int] = (),
+    ) -> Candidates:
+        """Return what may be recommended: nothing seen, nothing that must not be served.
+
+        Parameters
+        ----------
+        barred
+            What must not be; by the default rules where it is not given.
+        at_least
+            Where the sources propose fewer, popularity goes on beyond its bound.
+        wished
+            Rows that are candidates too, where they may be shown, though no source proposes them.
+        """
         history = self.history(query)
-        barred = distinct(np.array(self.state.items.rows_of(query.seen), dtype=np.int64))
+        barred = barred or permit(self.state.items, query, SlateRules())
         neighbours, rules, last = self._neighbours(history)
         allowed = self._allowed(neighbours, barred)
         neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
@@ -75,6 +95,13 @@ class Retriever:
             self._own(history, barred),
         )
         rows = distinct(np.concatenate(lists))
+        if len(rows) < at_least:
+            more = self._more(rows, barred, at_least - len(rows))
+            lists = (np.concatenate([lists[0], more]), *lists[1:])
+            rows = distinct(np.concatenate([rows, more]))
+        if len(wished):
+            also = np.array(wished, dtype=np.int64)
+            rows = distinct(np.concatenate([rows, also[self._allowed(also, barred)]]))
         proposed = {
             name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
         }
@@ -93,31 +120,39 @@ class Retriever:
         rows = self.state.items.rows_of(query.history[-window:])
         return np.array(rows[::-1], dtype=np.int64)
 
-    def _allowed(self, rows: Rows, barred: Rows) -> Mask:
-        return self.state.items.servable[rows] & ~member(rows, barred)
+    def _allowed(self, rows: Rows, barred: Permit) -> Mask:
+        return barred.allows(rows)
+
+    def _more(self, found: Rows, barred: Permit, count: int) -> Rows:
+        """Return the most popular of all that may be shown and were not found."""
+        rows = np.flatnonzero(barred.servable[: self.state.items.size])
+        rows = rows[barred.allows(rows) & ~member(rows, found)]
+        popularity = self.state.popularity
+        shares = popularity.blend(popularity.shares(rows))
+        return rows[np.argsort(-shares, kind="stable")[:count]]
 
     def _neighbours(self, history: Rows) -> tuple[Rows, Floats, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))
 
-    def _popular(self, barred: Rows) -> Rows:
+    def _popular(self, barred: Permit) -> Rows:
         lists = self.state.popularity.lists(self.state.items.size)
         allowed = self._allowed(np.concatenate(lists), barred)
         kept = np.split(allowed, np.cumsum([len(rows) for rows in lists])[:-1])
         both = zip(lists, kept, strict=True)
         return np.concatenate([rows[mask][: self.by_popularity] for rows, mask in both])
 
-    def _own(self, history: Rows, barred: Rows) -> Rows:
+    def _own(self, history: Rows, barred: Permit) -> Rows:
         own = history[: self.own_items]
         return own[self._allowed(own, barred)]
 
-    def _near(self, history: Rows, barred: Rows) -> Rows:
+    def _near(self, history: Rows, barred: Permit) -> Rows:
         """Return the encoder's rows; asks for more where some have been seen."""
         if not len(history):
             return history
         items = self.state.items
         query = self.state.encoder.query(history)
-        among = items.servable if items.unservable else None
-        count = self.by_encoder + len(barred)
+        among = barred.servable if barred.narrows else None
+        count = self.by_encoder + len(barred.barred)
         found = self.state.index.search(query, count, items.size, among=among)
         return found[self._allowed(found, barred)][: self.by_encoder]
 

@@ -17,7 +17,7 @@ class SourcePosition(_message.Message):
     def __init__(self, topic: _Optional[str] = ..., partition: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("user_id", "k", "context", "time_ms", "after", "session_id")
+    __slots__ = ("user_id", "k", "context", "time_ms", "after", "session_id", "rules")
     class ContextEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -31,28 +31,65 @@ class RecommendRequest(_message.Message):
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     k: int
     context: _containers.ScalarMap[str, str]
     time_ms: int
     after: str
     session_id: str
-    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., context: _Optional[_Mapping[str, str]] = ..., time_ms: _Optional[int] = ..., after: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
+    rules: SlateRules
+    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., context: _Optional[_Mapping[str, str]] = ..., time_ms: _Optional[int] = ..., after: _Optional[str] = ..., session_id: _Optional[str] = ..., rules: _Optional[_Union[SlateRules, _Mapping]] = ...) -> None: ...
+
+class SlateRules(_message.Message):
+    __slots__ = ("category_share", "seller_share", "diversity", "freshness", "pins", "sponsored", "most_sponsored", "sponsored_from", "blocked_items", "blocked_categories")
+    class PinsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: str
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[str] = ...) -> None: ...
+    CATEGORY_SHARE_FIELD_NUMBER: _ClassVar[int]
+    SELLER_SHARE_FIELD_NUMBER: _ClassVar[int]
+    DIVERSITY_FIELD_NUMBER: _ClassVar[int]
+    FRESHNESS_FIELD_NUMBER: _ClassVar[int]
+    PINS_FIELD_NUMBER: _ClassVar[int]
+    SPONSORED_FIELD_NUMBER: _ClassVar[int]
+    MOST_SPONSORED_FIELD_NUMBER: _ClassVar[int]
+    SPONSORED_FROM_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    category_share: float
+    seller_share: float
+    diversity: float
+    freshness: float
+    pins: _containers.ScalarMap[int, str]
+    sponsored: _containers.RepeatedScalarFieldContainer[str]
+    most_sponsored: int
+    sponsored_from: int
+    blocked_items: _containers.RepeatedScalarFieldContainer[str]
+    blocked_categories: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, category_share: _Optional[float] = ..., seller_share: _Optional[float] = ..., diversity: _Optional[float] = ..., freshness: _Optional[float] = ..., pins: _Optional[_Mapping[int, str]] = ..., sponsored: _Optional[_Iterable[str]] = ..., most_sponsored: _Optional[int] = ..., sponsored_from: _Optional[int] = ..., blocked_items: _Optional[_Iterable[str]] = ..., blocked_categories: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ScoredItem(_message.Message):
-    __slots__ = ("item_id", "score", "sources", "title")
+    __slots__ = ("item_id", "score", "sources", "title", "rules", "sponsored")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    SPONSORED_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     score: float
     sources: _containers.RepeatedScalarFieldContainer[str]
     title: str
-    def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ...) -> None: ...
+    rules: _containers.RepeatedScalarFieldContainer[str]
+    sponsored: bool
+    def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., rules: _Optional[_Iterable[str]] = ..., sponsored: _Optional[bool] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("request_id", "items", "degraded", "model_version", "user_positions", "model_positions", "known_user")
+    __slots__ = ("request_id", "items", "degraded", "model_version", "user_positions", "model_positions", "known_user", "relaxed")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +97,7 @@ class RecommendResponse(_message.Message):
     USER_POSITIONS_FIELD_NUMBER: _ClassVar[int]
     MODEL_POSITIONS_FIELD_NUMBER: _ClassVar[int]
     KNOWN_USER_FIELD_NUMBER: _ClassVar[int]
+    RELAXED_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     items: _containers.RepeatedCompositeFieldContainer[ScoredItem]
     degraded: _containers.RepeatedScalarFieldContainer[str]
@@ -67,7 +105,8 @@ class RecommendResponse(_message.Message):
     user_positions: _containers.RepeatedCompositeFieldContainer[SourcePosition]
     model_positions: _containers.RepeatedCompositeFieldContainer[SourcePosition]
     known_user: bool
-    def __init__(self, request_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ScoredItem, _Mapping]]] = ..., degraded: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., user_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ..., model_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ..., known_user: _Optional[bool] = ...) -> None: ...
+    relaxed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, request_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ScoredItem, _Mapping]]] = ..., degraded: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., user_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ..., model_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ..., known_user: _Optional[bool] = ..., relaxed: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ScoreRequest(_message.Message):
     __slots__ = ("user_id", "item_ids", "context", "time_ms", "after", "session_id")
@@ -115,12 +154,21 @@ class ItemScore(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ...) -> None: ...
 
 class SimilarItemsRequest(_message.Message):
-    __slots__ = ("item_id", "k")
+    __slots__ = ("item_id", "k", "context")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     k: int
-    def __init__(self, item_id: _Optional[str] = ..., k: _Optional[int] = ...) -> None: ...
+    context: _containers.ScalarMap[str, str]
+    def __init__(self, item_id: _Optional[str] = ..., k: _Optional[int] = ..., context: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SimilarItemsResponse(_message.Message):
     __slots__ = ("items", "model_version", "model_positions", "degraded")
@@ -198,7 +246,7 @@ class Impression(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., user_id: _Optional[str] = ..., time_ms: _Optional[int] = ..., items: _Optional[_Iterable[_Union[ShownItem, _Mapping]]] = ..., model_version: _Optional[int] = ..., variant: _Optional[str] = ...) -> None: ...
 
 class ItemUpdate(_message.Message):
-    __slots__ = ("item_id", "time_ms", "deleted", "title", "categories", "price", "in_stock", "min_age", "regions", "seller_id", "sponsored", "created_ms", "attributes")
+    __slots__ = ("item_id", "time_ms", "deleted", "title", "categories", "price", "in_stock", "min_age", "regions", "seller_id", "sponsored", "created_ms", "attributes", "blocked_regions")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -219,6 +267,7 @@ class ItemUpdate(_message.Message):
     SPONSORED_FIELD_NUMBER: _ClassVar[int]
     CREATED_MS_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_REGIONS_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     time_ms: int
     deleted: bool
@@ -232,7 +281,8 @@ class ItemUpdate(_message.Message):
     sponsored: bool
     created_ms: int
     attributes: _containers.ScalarMap[str, str]
-    def __init__(self, item_id: _Optional[str] = ..., time_ms: _Optional[int] = ..., deleted: _Optional[bool] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., price: _Optional[float] = ..., in_stock: _Optional[bool] = ..., min_age: _Optional[int] = ..., regions: _Optional[_Iterable[str]] = ..., seller_id: _Optional[str] = ..., sponsored: _Optional[bool] = ..., created_ms: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    blocked_regions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, item_id: _Optional[str] = ..., time_ms: _Optional[int] = ..., deleted: _Optional[bool] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., price: _Optional[float] = ..., in_stock: _Optional[bool] = ..., min_age: _Optional[int] = ..., regions: _Optional[_Iterable[str]] = ..., seller_id: _Optional[str] = ..., sponsored: _Optional[bool] = ..., created_ms: _Optional[int] = ..., attributes: _Optional[_Mapping[str, str]] = ..., blocked_regions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ("interaction", "impression", "item")

@@ -13,6 +13,7 @@ from online_models.recommender import Slate
 from online_models.sessions import query_of
 from schemas.examples import Query
 from schemas.positions import Marks, Position
+from schemas.slate_rules import SlateRules
 from schemas.user_state import StreamRules
 from serving import requests as checks
 from serving import scorer_pb2 as pb
@@ -21,6 +22,7 @@ from serving.changeover import Changeover
 from serving.degrade import NO_USER_STATE
 from serving.event_log import Entry
 from serving.impressions import Impressions
+from serving.overrides import overridden
 from serving.scorer_pb2_grpc import ScorerServicer
 from serving.served import ServedModel
 from serving.shown import shown
@@ -43,6 +45,8 @@ class Scorer(ScorerServicer):
     ----------
     rules
         How the stream is read, the same as in the flow. Unit and repeats are the model's own.
+    slates
+        How slates are made, where a request says nothing else.
     served
         Has the model that answers.
     impressions
@@ -53,6 +57,7 @@ class Scorer(ScorerServicer):
         self,
         *,
         rules: StreamRules,
+        slates: SlateRules | None = None,
         served: Changeover,
         users: Users,
         telemetry: Telemetry,
@@ -60,6 +65,7 @@ class Scorer(ScorerServicer):
         now_ms: Callable[[], int] = _now_ms,
     ) -> None:
         self._rules, self._now_ms = rules, now_ms
+        self._slates = slates or SlateRules()
         self._served, self._users = served, users
         self._telemetry, self._impressions = telemetry, impressions
 
@@ -68,9 +74,10 @@ class Scorer(ScorerServicer):
     ) -> pb.RecommendResponse:
         """Return the top items for a user."""
         k = checks.checked_k(request.k)
+        rules = overridden(self._slates, request.rules)
         model, known, query, stages = await self._asked(request, context)
         request_id = uuid4().hex
-        slate = model.ladder.recommend(query, k, stages)
+        slate = model.ladder.recommend(query, k, stages, rules)
         version = model.follower.replica.version
         self._telemetry.served([item.sources for item in slate.items], stages)
         if self._impressions is not None and slate.items:
@@ -83,6 +90,7 @@ class Scorer(ScorerServicer):
             user_positions=_positions(known.marks),
             model_positions=_model_positions(model),
             known_user=known.state is not None,
+            relaxed=slate.relaxed,
         )
 
     async def Score(  # noqa: N802
@@ -109,8 +117,10 @@ class Scorer(ScorerServicer):
         """Return the items most alike to a given one."""
         k = checks.checked_k(request.k)
         stages: list[str] = []
+        item_id = checks.checked_id("item_id", request.item_id)
+        fields = checks.checked_context(request.context)
         model = self._served.model
-        slate = model.ladder.similar(checks.checked_id("item_id", request.item_id), k, stages)
+        slate = model.ladder.similar(item_id, k, stages, self._slates, fields)
         return pb.SimilarItemsResponse(
             items=_items(model, slate),
             model_version=model.follower.replica.version,
@@ -230,6 +240,8 @@ def _items(model: ServedModel, slate: Slate) -> list[pb.ScoredItem]:
             score=item.score,
             sources=item.sources,
             title=title_of(item.item_id),
+            rules=item.rules,
+            sponsored=item.sponsored,
         )
         for item in slate.items
     ]

@@ -10,6 +10,7 @@ import pytest
 from online_models.recommender import Recommender, Slate
 from schemas.examples import Query
 from schemas.model_log import Publish, Put
+from schemas.slate_rules import SlateRules
 from serving.degrade import Ladder
 from serving.follow import Follower
 from serving.replica import Replica, Update
@@ -33,10 +34,10 @@ class Failing(Recommender):
 
     fails: Callable[[Query], bool] = staticmethod(lambda query: bool(query.history))
 
-    def recommend(self, query: Query, k: int = 20) -> Slate:
+    def recommend(self, query: Query, k: int = 20, rules: SlateRules | None = None) -> Slate:
         if self.fails(query):
             raise IndexError("a row beyond the table")
-        return super().recommend(query, k)
+        return super().recommend(query, k, rules)
 
 
 def follower_at(publishes: tuple[Publish, ...], clock: Clock | None = None) -> Follower:
