@@ -118,20 +118,34 @@ class Recommender:
         shown = table.astype("<f4", copy=False).tobytes() if ranked else b""
         return self._slate(ranking, arranged, shown)
 
-    def rank(self, query: Query, rules: SlateRules | None = None, *, at_least: int = 0) -> Ranking:
-        """Return all candidates of a query, scored: ``at_least`` so many, if there are."""
+    def rank(
+        self,
+        query: Query,
+        rules: SlateRules | None = None,
+        *,
+        at_least: int = 0,
+        also: Sequence[int] = (),
+    ) -> Ranking:
+        """Return all candidates of a query, scored: ``at_least`` so many, if there are.
+
+        The rows of ``also`` are among them, as far as they may be shown, whoever proposes them.
+        """
         rules = rules or self.rules
         allowed = permit(self.state.items, query, rules)
-        wished = self.state.items.rows_of([*rules.pins.values(), *rules.sponsored])
+        wished = [*also, *self.state.items.rows_of([*rules.pins.values(), *rules.sponsored])]
         return self._rank(
             self.retriever.candidates(query, allowed, at_least=at_least, wished=wished), rules
         )
+
+    def rank_given(self, query: Query, rows: Rows, rules: SlateRules | None = None) -> Ranking:
+        """Return given rows, in rising order, scored as if every source had proposed them."""
+        return self._rank(self.retriever.given(query, rows), rules or self.rules)
 
     def score(self, query: Query, item_ids: Sequence[str]) -> list[float | None]:
         """Return the scores of given items; ``None`` for those that the model does not know."""
         known = self.state.items.rows_of(item_ids)
         rows = distinct(np.array(known, dtype=np.int64))
-        ranking = self._rank(self.retriever.given(query, rows), self.rules)
+        ranking = self.rank_given(query, rows)
         scores = dict(zip(rows.tolist(), ranking.scores.tolist(), strict=True))
         return [scores.get(self.state.items.row_of(item_id)) for item_id in item_ids]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 from msgspec import Struct
 
+from rillrec.explained import Diagnosed, Explained, diagnosed, explained
 from rillrec.messages import event_to_wire
 from schemas.errors import CallFailed
 from schemas.events import Impression, Interaction, ItemUpdate
@@ -188,6 +189,39 @@ class Client:
         request = pb.SimilarItemsRequest(item_id=item_id, k=k, context=context or {})
         reply = self._call(self._stub.SimilarItems, request)
         return _items(reply.items)
+
+    def explain(
+        self,
+        user_id: str,
+        item_id: str,
+        k: int = 20,
+        *,
+        context: Mapping[str, str] | None = None,
+        rules: Mapping[str, Any] | None = None,
+    ) -> Explained:
+        """Return why an item is in a user's slate, or why it is not; nothing is logged of it."""
+        request = pb.ExplainRequest(
+            user_id=user_id,
+            item_id=item_id,
+            k=k,
+            context=context or {},
+            rules=pb.SlateRules(**rules or {}),
+        )
+        return explained(item_id, self._call(self._stub.Explain, request))
+
+    def diagnose(
+        self,
+        user_id: str,
+        k: int = 20,
+        *,
+        context: Mapping[str, str] | None = None,
+        rules: Mapping[str, Any] | None = None,
+    ) -> Diagnosed:
+        """Return the stages of a user's slate with counts, and the one at fault."""
+        request = pb.DiagnoseRequest(
+            user_id=user_id, k=k, context=context or {}, rules=pb.SlateRules(**rules or {})
+        )
+        return diagnosed(self._call(self._stub.Diagnose, request))
 
     def forget(self, user_id: str) -> str:
         """Ask for a user to be forgotten; return the request's position."""

@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from online_models.explaining.diagnosis import FAULTS, Diagnosis, diagnose
+from online_models.explaining.explanation import Explanation, explain
 from online_models.recommender import Slate, SlateItem
 from online_models.reranking.permit import barring
 from schemas.events import ItemUpdate, Scalar
@@ -38,7 +40,6 @@ _REMEMBERED = 1_000
 _REMEMBER_EVERY_S = 10.0
 _DEFAULT = SlateRules()
 _PLAIN = SlateRules(category_share=1.0)
-_FAULTS = (ArithmeticError, LookupError, ValueError)  # what arithmetic on tables can raise
 
 
 class Ladder:
@@ -70,12 +71,12 @@ class Ladder:
         self._remember()
         try:
             return self._follower.recommender.recommend(query, k, rules)
-        except _FAULTS:
+        except FAULTS:
             _log.exception("ranking failed for a history of %d items", len(query.history))
         stages.append(TRENDING)
         try:
             return self._follower.recommender.recommend(_without_history(query), k, rules)
-        except _FAULTS:
+        except FAULTS:
             _log.exception("what trends can't be told either")
         stages.remove(TRENDING)
         return self._remembered(query, k, stages, rules)
@@ -102,6 +103,25 @@ class Ladder:
             return self._follower.recommender.similar(item_id, k, context, rules)
         stages.append(NO_MODEL)
         return Slate()
+
+    def explain(
+        self, query: Query, item_id: str, k: int, stages: list[str], rules: SlateRules = _DEFAULT
+    ) -> Explanation:
+        """Return why an item is in a slate, or why not."""
+        if self._whole(stages):
+            return explain(self._follower.recommender, query, item_id, k, rules)
+        stages.append(NO_MODEL)
+        return Explanation(item_id=item_id, reason=NO_MODEL)
+
+    def diagnose(
+        self, query: Query, k: int, stages: list[str], rules: SlateRules = _DEFAULT
+    ) -> Diagnosis:
+        """Return which stage of a slate is at fault: one that was walked, or a lesser answer."""
+        if not self._whole(stages):
+            stages.append(NO_MODEL)
+            return Diagnosis(fault=NO_MODEL)
+        told = diagnose(self._follower.recommender, query, k, rules)
+        return Diagnosis(told.steps, told.fault or next(iter(stages), ""))
 
     def _whole(self, stages: list[str]) -> bool:
         usable = self._follower.usable
@@ -134,7 +154,7 @@ class Ladder:
             trending = self._follower.recommender.recommend(
                 Query(user_id="", unit_key=""), _REMEMBERED, _PLAIN
             )
-        except _FAULTS:
+        except FAULTS:
             _log.exception("what trends can't be told")
             return
         if trending.items:

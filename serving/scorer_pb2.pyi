@@ -182,6 +182,144 @@ class SimilarItemsResponse(_message.Message):
     degraded: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, items: _Optional[_Iterable[_Union[ScoredItem, _Mapping]]] = ..., model_version: _Optional[int] = ..., model_positions: _Optional[_Iterable[_Union[SourcePosition, _Mapping]]] = ..., degraded: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class ExplainRequest(_message.Message):
+    __slots__ = ("user_id", "item_id", "k", "context", "time_ms", "after", "session_id", "rules")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    item_id: str
+    k: int
+    context: _containers.ScalarMap[str, str]
+    time_ms: int
+    after: str
+    session_id: str
+    rules: SlateRules
+    def __init__(self, user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., k: _Optional[int] = ..., context: _Optional[_Mapping[str, str]] = ..., time_ms: _Optional[int] = ..., after: _Optional[str] = ..., session_id: _Optional[str] = ..., rules: _Optional[_Union[SlateRules, _Mapping]] = ...) -> None: ...
+
+class SourceWord(_message.Message):
+    __slots__ = ("name", "proposed", "score", "rank")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    proposed: bool
+    score: float
+    rank: int
+    def __init__(self, name: _Optional[str] = ..., proposed: _Optional[bool] = ..., score: _Optional[float] = ..., rank: _Optional[int] = ...) -> None: ...
+
+class PastItem(_message.Message):
+    __slots__ = ("item_id", "share")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    share: float
+    def __init__(self, item_id: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
+
+class FeatureWord(_message.Message):
+    __slots__ = ("name", "value", "contribution")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: float
+    contribution: float
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., contribution: _Optional[float] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("reason", "rule", "position", "score", "rank", "candidates", "sources", "past_items", "features", "baseline", "moved_by", "model_version", "degraded", "title")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    PAST_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    MOVED_BY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    rule: str
+    position: int
+    score: float
+    rank: int
+    candidates: int
+    sources: _containers.RepeatedCompositeFieldContainer[SourceWord]
+    past_items: _containers.RepeatedCompositeFieldContainer[PastItem]
+    features: _containers.RepeatedCompositeFieldContainer[FeatureWord]
+    baseline: float
+    moved_by: _containers.RepeatedScalarFieldContainer[str]
+    model_version: int
+    degraded: _containers.RepeatedScalarFieldContainer[str]
+    title: str
+    def __init__(self, reason: _Optional[str] = ..., rule: _Optional[str] = ..., position: _Optional[int] = ..., score: _Optional[float] = ..., rank: _Optional[int] = ..., candidates: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceWord, _Mapping]]] = ..., past_items: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ..., features: _Optional[_Iterable[_Union[FeatureWord, _Mapping]]] = ..., baseline: _Optional[float] = ..., moved_by: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., degraded: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ...) -> None: ...
+
+class DiagnoseRequest(_message.Message):
+    __slots__ = ("user_id", "k", "context", "time_ms", "after", "session_id", "rules")
+    class ContextEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    k: int
+    context: _containers.ScalarMap[str, str]
+    time_ms: int
+    after: str
+    session_id: str
+    rules: SlateRules
+    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., context: _Optional[_Mapping[str, str]] = ..., time_ms: _Optional[int] = ..., after: _Optional[str] = ..., session_id: _Optional[str] = ..., rules: _Optional[_Union[SlateRules, _Mapping]] = ...) -> None: ...
+
+class DiagnosisStep(_message.Message):
+    __slots__ = ("name", "count", "detail")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    count: int
+    detail: str
+    def __init__(self, name: _Optional[str] = ..., count: _Optional[int] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class DiagnoseResponse(_message.Message):
+    __slots__ = ("steps", "fault", "known_user", "model_version", "degraded")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_USER_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[DiagnosisStep]
+    fault: str
+    known_user: bool
+    model_version: int
+    degraded: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, steps: _Optional[_Iterable[_Union[DiagnosisStep, _Mapping]]] = ..., fault: _Optional[str] = ..., known_user: _Optional[bool] = ..., model_version: _Optional[int] = ..., degraded: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Interaction(_message.Message):
     __slots__ = ("event_id", "user_id", "item_id", "kind", "time_ms", "session_id", "request_id", "position", "value", "context")
     class ContextEntry(_message.Message):

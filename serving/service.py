@@ -21,6 +21,7 @@ from serving import tracking
 from serving.changeover import Changeover
 from serving.degrade import NO_USER_STATE
 from serving.event_log import Entry
+from serving.explained import diagnosis_to_wire, explanation_to_wire
 from serving.impressions import Impressions
 from serving.overrides import overridden
 from serving.scorer_pb2_grpc import ScorerServicer
@@ -128,6 +129,34 @@ class Scorer(ScorerServicer):
             degraded=stages,
         )
 
+    async def Explain(  # noqa: N802
+        self, request: pb.ExplainRequest, context: Context
+    ) -> pb.ExplainResponse:
+        """Return why an item is in a user's slate, or why not."""
+        k, item_id = checks.checked_k(request.k), checks.checked_id("item_id", request.item_id)
+        rules = overridden(self._slates, request.rules)
+        model, _, query, stages = await self._asked(request, context)
+        return explanation_to_wire(
+            model.ladder.explain(query, item_id, k, stages, rules),
+            title=model.follower.replica.state.title_of(item_id),
+            model_version=model.follower.replica.version,
+            degraded=stages,
+        )
+
+    async def Diagnose(  # noqa: N802
+        self, request: pb.DiagnoseRequest, context: Context
+    ) -> pb.DiagnoseResponse:
+        """Return the stages of a user's slate, and the one at fault."""
+        k = checks.checked_k(request.k)
+        rules = overridden(self._slates, request.rules)
+        model, known, query, stages = await self._asked(request, context)
+        return diagnosis_to_wire(
+            model.ladder.diagnose(query, k, stages, rules),
+            known_user=known.state is not None,
+            model_version=model.follower.replica.version,
+            degraded=stages,
+        )
+
     async def Track(  # noqa: N802
         self, request: pb.TrackRequest, context: Context
     ) -> pb.TrackResponse:
@@ -193,7 +222,9 @@ class Scorer(ScorerServicer):
         return replica.state.config.reading(self._rules) if replica.version else self._rules
 
     async def _asked(
-        self, request: pb.RecommendRequest | pb.ScoreRequest, context: Context
+        self,
+        request: pb.RecommendRequest | pb.ScoreRequest | pb.ExplainRequest | pb.DiagnoseRequest,
+        context: Context,
     ) -> tuple[ServedModel, Known, Query, list[str]]:
         """Return who answers, the user, the query, and the stages of degradation so far."""
         user_id = checks.checked_id("user_id", request.user_id)

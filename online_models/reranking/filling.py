@@ -39,6 +39,7 @@ class Filling:
         self.relaxed: list[str] = []
         self._fixed: dict[int, int] = {}
         self._used: set[int] = set()
+        self._lifts: dict[int, str] = {}  # who was passed over, and by which rule
         self._sponsored = 0
         self._waiting: list[int] = []  # sponsored ones that came too high up
         self._kept_out: list[int] = []  # by a cap
@@ -98,10 +99,10 @@ class Filling:
                 return self._chosen(place)
         for place in rest:
             if not self._may_stand(place, spot):
-                self.passed[place] = "sponsored"
+                self._pass(place, "sponsored")
                 self._waiting.append(place)
             elif cap := self.caps.exceeded(place):
-                self.passed[place] = cap
+                self._pass(place, cap)
                 self._kept_out.append(place)
             else:
                 return self._chosen(place)
@@ -119,9 +120,14 @@ class Filling:
 
     def _chosen(self, place: int) -> int:
         own = self.passed.pop(place, "")
-        if names := tuple(
-            dict.fromkeys([own, *self.passed.values()] if own else self.passed.values())
-        ):
-            self.moves[place] = names
+        self._lifts.pop(place, None)
+        names = dict.fromkeys([own] if own else [])
+        names |= dict.fromkeys(self._lifts.values())
+        if names:
+            self.moves[place] = tuple(names)
         self._take(place)
         return place
+
+    def _pass(self, place: int, name: str) -> None:
+        """Note that a candidate is passed over, which lifts those behind it."""
+        self.passed[place] = self._lifts[place] = name

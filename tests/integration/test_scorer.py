@@ -90,7 +90,8 @@ def failure(client: ForeignClient, method: str, fields: dict[str, Any], **option
 def test_reflection_tells_all_that_a_client_needs(client: ForeignClient) -> None:
     assert {SCORER, "grpc.health.v1.Health"} <= set(client.services())
     assert client.methods(SCORER) == [
-        "Recommend", "Score", "SimilarItems", "Track", "Forget", "GetModelInfo",
+        "Recommend", "Score", "SimilarItems", "Explain", "Diagnose", "Track", "Forget",
+        "GetModelInfo",
     ]  # fmt: skip
 
 

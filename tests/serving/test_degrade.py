@@ -91,6 +91,17 @@ def test_no_model_answers_with_nothing_and_says_so() -> None:
     assert list(ladder.score(KNOWN, ["i1", "i2"], stages)) == [None, None]
     assert ladder.similar("i1", 3, stages) == Slate()
     assert stages == ["no_model", "no_model"]
+    assert ladder.explain(KNOWN, "i1", 3, []).reason == "no_model"
+    assert ladder.diagnose(KNOWN, 3, []).fault == "no_model"
+
+
+def test_what_is_degraded_is_at_fault_where_no_stage_is() -> None:
+    clock = Clock()
+    follower = follower_at(written(8), clock)
+    assert Ladder(follower).diagnose(KNOWN, 3, []).fault == ""
+    clock.now_s = 60.0
+    assert Ladder(follower).diagnose(KNOWN, 3, []).fault == "stale_model"
+    assert Ladder(follower).diagnose(KNOWN, 1_000, []).fault == "items"
 
 
 def test_broken_model_gives_way_to_what_trended_last_without_what_was_seen() -> None:

@@ -120,6 +120,7 @@ def test_sponsored_items_are_labelled_and_bounded() -> None:
     assert found.sponsored == {7}
     assert found.moves[7] == ("sponsored",)
     assert found.passed == {6: "sponsored"}
+    assert set(found.moves) == {7}  # nobody was lifted by one that no source proposed
 
 
 def test_what_the_catalogue_calls_sponsored_waits_for_its_place() -> None:
