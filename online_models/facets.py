@@ -50,6 +50,8 @@ class Facet(Generic[Value]):
         """Return the numbers of rows."""
         if not self.used:
             return np.zeros(len(rows), dtype=np.int32)
+        if rows.max(initial=-1) < len(self.codes):
+            return self.codes[rows]
         known = rows < len(self.codes)
         return np.where(known, self.codes[np.where(known, rows, 0)], np.int32(NONE))
 

@@ -73,12 +73,15 @@ def arrange(ranked: Ranked, rules: SlateRules, count: int) -> Arranged:
     """
     order = best_first(ranked.scores)
     order = order[ranked.proposed[order]]
+    if not _anything(ranked, rules):
+        return Arranged(order[:count])
     order, moves = _reordered(ranked, rules, order, count)
     special = _special(ranked, rules)
     pins = _places_of(ranked, list(rules.pins.values()))
     wanted = {spot: pins[item] for spot, item in rules.pins.items() if item in pins}
     listed = list(_places_of(ranked, rules.sponsored).values())
-    count = min(count, len({*order.tolist(), *wanted.values(), *listed}))
+    others = {place for place in (*wanted.values(), *listed) if not ranked.proposed[place]}
+    count = min(count, len(order) + len(others))
     caps = Caps(ranked.items.facets, ranked.rows, rules, count)
     if not (caps or special or wanted):
         return Arranged(order[:count], moves)
@@ -93,6 +96,20 @@ def arrange(ranked: Ranked, rules: SlateRules, count: int) -> Arranged:
         filling.passed,
         frozenset(special.intersection(filling.slate)),
         tuple(filling.relaxed),
+    )
+
+
+def _anything(ranked: Ranked, rules: SlateRules) -> bool:
+    """Return whether any rule has anything to say of any item: most slates are made without."""
+    facets = ranked.items.facets
+    return bool(
+        rules.pins
+        or rules.sponsored
+        or rules.freshness
+        or rules.diversity
+        or facets.primary.used
+        or facets.sellers.used
+        or facets.sponsored.used
     )
 
 

@@ -39,7 +39,7 @@ class Filling:
         self.relaxed: list[str] = []
         self._fixed: dict[int, int] = {}
         self._used: set[int] = set()
-        self._lifts: dict[int, str] = {}  # who was passed over, and by which rule
+        self._lifts: dict[str, int] = {}  # how many each rule has passed over
         self._sponsored = 0
         self._waiting: list[int] = []  # sponsored ones that came too high up
         self._kept_out: list[int] = []  # by a cap
@@ -64,7 +64,7 @@ class Filling:
 
     def fill(self, order: Sequence[int]) -> None:
         """Give the other spots to the best of the rest; close the gaps where there are too few."""
-        rest = iter([place for place in order if place not in self._used])
+        rest = (place for place in order if place not in self._used)
         for spot in range(self.count):
             place = self._fixed.get(spot)
             if place is None:
@@ -119,10 +119,9 @@ class Filling:
         return None
 
     def _chosen(self, place: int) -> int:
-        own = self.passed.pop(place, "")
-        self._lifts.pop(place, None)
-        names = dict.fromkeys([own] if own else [])
-        names |= dict.fromkeys(self._lifts.values())
+        names = [name for name, number in self._lifts.items() if number]
+        if own := self.passed.pop(place, ""):
+            self._lifts[own] -= 1
         if names:
             self.moves[place] = tuple(names)
         self._take(place)
@@ -130,4 +129,5 @@ class Filling:
 
     def _pass(self, place: int, name: str) -> None:
         """Note that a candidate is passed over, which lifts those behind it."""
-        self.passed[place] = self._lifts[place] = name
+        self.passed[place] = name
+        self._lifts[name] = self._lifts.get(name, 0) + 1
