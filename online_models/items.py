@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
@@ -15,6 +15,8 @@ from schemas.events import ItemUpdate
 from schemas.model_log import Admit, Describe, Entry, Evict, Sightings
 
 UNKNOWN = -1
+NEWEST = 256
+"""Of how many items it is known that they got their rows last, and in which order."""
 
 
 class ItemTable:
@@ -50,6 +52,7 @@ class ItemTable:
         self.unservable = 0
         self.catalogue: OrderedDict[str, ItemUpdate] = OrderedDict()
         self.facets = Facets()
+        self.newest: deque[str] = deque(maxlen=NEWEST)
         self.size = 0
         self._rows: dict[str, int] = {}
         self._ids: list[str | None] = []
@@ -153,6 +156,7 @@ class ItemTable:
             self._rows[item_id], self._ids[row] = row, item_id
             self._serve(row, self._may_be_served(item_id))
             self.facets.put(row, self.catalogue.get(item_id))
+            self.newest.append(item_id)
 
     def _extend(self, size: int) -> None:
         """Use so many rows; the new ones are free."""

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import replace
 
 from online_models.features import features
 from online_models.reranking.arrange import Arranged, Ranked, arrange, best_first
+from online_models.reranking.exploring import Exploration, Explored, explored, owed
 from online_models.reranking.permit import permit
 from online_models.retrieval import SOURCES, Candidates, Retriever
 from online_models.rows import distinct
@@ -26,7 +28,8 @@ Floats = npt.NDArray[np.float32]
 class SlateItem(Struct, frozen=True):
     """One recommended item and the sources that proposed it.
 
-    ``rules`` are those that moved it or put it there; ``sponsored`` items are to be labelled so.
+    ``rules`` are those that moved it or put it there; ``sponsored`` items are to be labelled so;
+    ``propensity`` is the probability with which it was drawn, where it explores.
     """
 
     item_id: str
@@ -34,6 +37,7 @@ class SlateItem(Struct, frozen=True):
     sources: tuple[str, ...]
     rules: tuple[str, ...] = ()
     sponsored: bool = False
+    propensity: float = 1.0
 
 
 class Slate(Struct, frozen=True):
@@ -67,13 +71,13 @@ class Ranking:
         """Return the places of a slate's candidates, as the rules arrange them."""
         return self.arranged(count).places
 
-    def arranged(self, count: int) -> Arranged:
-        """Return the slate that the rules make of the candidates."""
+    def arranged(self, count: int, explored: Sequence[int] = ()) -> Arranged:
+        """Return the slate that the rules make of the candidates, and of those to explore."""
         state, found = self.state, self.candidates
         proposed = np.logical_or.reduce(list(found.proposed.values()))
         vectors, now_ms = state.encoder.output.array, state.progress.time_ms
         ranked = Ranked(state.items, found.rows, self.scores, proposed, vectors, now_ms)
-        return arrange(ranked, self.rules, count)
+        return arrange(ranked, self.rules, count, explored)
 
     def top_by(self, source: str, count: int) -> Rows:
         """Return the places of the best among those that one source proposed, by it alone."""
@@ -99,10 +103,17 @@ class Recommender:
         self.rules = rules or SlateRules()
         self.retriever = Retriever(state)
 
-    def recommend(self, query: Query, k: int = 20, rules: SlateRules | None = None) -> Slate:
+    def recommend(
+        self,
+        query: Query,
+        k: int = 20,
+        rules: SlateRules | None = None,
+        exploration: Exploration | None = None,
+    ) -> Slate:
         """Return the top ``k`` items for a query; fewer where there are no more that it may see.
 
-        ``rules`` are this slate's own, in place of the recommender's.
+        ``rules`` are this slate's own, in place of the recommender's; without an ``exploration``
+        nothing is explored.
 
         Raises
         ------
@@ -111,12 +122,20 @@ class Recommender:
         """
         if k < 1:
             raise ValueError(f"k is {k}, it must be at least 1")
-        ranking = self.rank(query, rules, at_least=k)
-        arranged = ranking.arranged(k)
+        rules, drawn = rules or self.rules, []
+        if exploration and rules.explore_every and k >= rules.explore_every:
+            waiting = owed(self.state, rules, exploration)
+            ranking = self.rank(query, rules, at_least=k, also=waiting)
+            rows, scores = ranking.candidates.rows, ranking.scores
+            drawn = explored(self.state, rows, scores, waiting, rules, exploration, k)
+        else:
+            ranking = self.rank(query, rules, at_least=k)
+        arranged = ranking.arranged(k, [one.place for one in drawn])
         ranked = len(ranking.candidates.history) > 0
         table = ranking.features[arranged.places]
         shown = table.astype("<f4", copy=False).tobytes() if ranked else b""
-        return self._slate(ranking, arranged, shown)
+        slate = self._slate(ranking, arranged, shown)
+        return _with_propensities(slate, arranged, drawn) if drawn else slate
 
     def rank(
         self,
@@ -213,6 +232,15 @@ def _cosine(vectors: Floats, other: Floats) -> Floats:
     norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(other)
     cosines: Floats = vectors @ other / np.maximum(norms, np.float32(1e-12))
     return cosines
+
+
+def _with_propensities(slate: Slate, arranged: Arranged, drawn: list[Explored]) -> Slate:
+    propensities = {one.place: one.propensity for one in drawn}
+    items = [
+        replace(item, propensity=propensities[place]) if "explore" in item.rules else item
+        for place, item in zip(arranged.places.tolist(), slate.items, strict=True)
+    ]
+    return replace(slate, items=tuple(items))
 
 
 def _share_of_best(scores: Floats) -> Floats:

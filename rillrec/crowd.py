@@ -17,7 +17,7 @@ from schemas.events import Interaction
 TRACK_AT_ONCE = 50
 REMEMBERED = 300
 SLATE_LENGTH = 10
-UNCAPPED = {"category_share": 1.0}
+UNCAPPED = {"category_share": 1.0, "explore_every": 0}
 """Rules of a slate that may be of one taste alone: so it shows what was learnt."""
 
 

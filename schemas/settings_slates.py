@@ -82,6 +82,20 @@ class SlatesSettings(Section):
         default=[],
         description="Categories of which nothing is ever shown; requests can add to them.",
     )
+    explore_every: int = Field(
+        default=10,
+        ge=0,
+        le=MOST_PLACES,
+        description="The last of so many places goes to an item that is new, or that little is "
+        "known of. 0 turns it off; replay never explores.",
+    )
+    guaranteed_impressions: int = Field(
+        default=50,
+        ge=0,
+        le=MOST_PLACES,
+        description="Impressions by this scorer that a new item is owed, and events below which "
+        "little is known of one.",
+    )
     age_field: str = Field(
         default="age",
         min_length=1,

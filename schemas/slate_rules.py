@@ -37,6 +37,11 @@ class SlateRules(Struct, frozen=True, kw_only=True):
         How many sponsored items a slate may hold, and the first place, from 0, that one may take.
     blocked_items, blocked_categories
         Never shown; a category bars every item that has it, be it not the first.
+    explore_every
+        The last of so many places goes to an item that is new, or that little is known of, where
+        the scorer explores. 0 turns it off.
+    guaranteed_impressions
+        Impressions that a new item is owed, and events below which little is known of one.
     age_field, region_field
         The fields of a request's context that tell age, in years, and region.
     """
@@ -52,6 +57,8 @@ class SlateRules(Struct, frozen=True, kw_only=True):
     sponsored_from: int = 3
     blocked_items: frozenset[str] = frozenset()
     blocked_categories: frozenset[str] = frozenset()
+    explore_every: int = 0
+    guaranteed_impressions: int = 50
     age_field: str = "age"
     region_field: str = "region"
 
@@ -67,7 +74,7 @@ class SlateRules(Struct, frozen=True, kw_only=True):
             raise ValueError(
                 f"fresh_half_life_ms is {self.fresh_half_life_ms}, it must be positive and finite"
             )
-        for name in ("most_sponsored", "sponsored_from"):
+        for name in ("most_sponsored", "sponsored_from", "explore_every", "guaranteed_impressions"):
             if not 0 <= getattr(self, name) <= MOST_PLACES:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}, it must lie within 0 and {MOST_PLACES}"

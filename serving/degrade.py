@@ -23,6 +23,7 @@ import msgspec
 from online_models.explaining.diagnosis import FAULTS, Diagnosis, diagnose
 from online_models.explaining.explanation import Explanation, explain
 from online_models.recommender import Slate, SlateItem
+from online_models.reranking.exploring import Exploration
 from online_models.reranking.permit import barring
 from schemas.events import ItemUpdate, Scalar
 from schemas.examples import Query
@@ -63,14 +64,19 @@ class Ladder:
         self._remembered_s = float("-inf")
 
     def recommend(
-        self, query: Query, k: int, stages: list[str], rules: SlateRules = _DEFAULT
+        self,
+        query: Query,
+        k: int,
+        stages: list[str],
+        rules: SlateRules = _DEFAULT,
+        exploration: Exploration | None = None,
     ) -> Slate:
         """Return a slate of ``k`` items at most; appends the stages that it came by."""
         if not self._whole(stages):
             return self._remembered(query, k, stages, rules)
         self._remember()
         try:
-            return self._follower.recommender.recommend(query, k, rules)
+            return self._follower.recommender.recommend(query, k, rules, exploration)
         except FAULTS:
             _log.exception("ranking failed for a history of %d items", len(query.history))
         stages.append(TRENDING)

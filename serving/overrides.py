@@ -30,6 +30,8 @@ def overridden(rules: SlateRules, said: pb.SlateRules) -> SlateRules:
         changes["most_sponsored"] = min(said.most_sponsored, rules.most_sponsored)
     if said.HasField("sponsored_from"):
         changes["sponsored_from"] = max(said.sponsored_from, rules.sponsored_from)
+    if said.HasField("explore_every"):
+        changes["explore_every"] = said.explore_every
     if said.pins:
         own = {place: checked_id(f"rules.pins[{place}]", item) for place, item in said.pins.items()}
         changes["pins"] = rules.pins | own

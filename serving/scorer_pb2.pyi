@@ -42,7 +42,7 @@ class RecommendRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., context: _Optional[_Mapping[str, str]] = ..., time_ms: _Optional[int] = ..., after: _Optional[str] = ..., session_id: _Optional[str] = ..., rules: _Optional[_Union[SlateRules, _Mapping]] = ...) -> None: ...
 
 class SlateRules(_message.Message):
-    __slots__ = ("category_share", "seller_share", "diversity", "freshness", "pins", "sponsored", "most_sponsored", "sponsored_from", "blocked_items", "blocked_categories")
+    __slots__ = ("category_share", "seller_share", "diversity", "freshness", "pins", "sponsored", "most_sponsored", "sponsored_from", "blocked_items", "blocked_categories", "explore_every")
     class PinsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,7 @@ class SlateRules(_message.Message):
     SPONSORED_FROM_FIELD_NUMBER: _ClassVar[int]
     BLOCKED_ITEMS_FIELD_NUMBER: _ClassVar[int]
     BLOCKED_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    EXPLORE_EVERY_FIELD_NUMBER: _ClassVar[int]
     category_share: float
     seller_share: float
     diversity: float
@@ -70,7 +71,8 @@ class SlateRules(_message.Message):
     sponsored_from: int
     blocked_items: _containers.RepeatedScalarFieldContainer[str]
     blocked_categories: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, category_share: _Optional[float] = ..., seller_share: _Optional[float] = ..., diversity: _Optional[float] = ..., freshness: _Optional[float] = ..., pins: _Optional[_Mapping[int, str]] = ..., sponsored: _Optional[_Iterable[str]] = ..., most_sponsored: _Optional[int] = ..., sponsored_from: _Optional[int] = ..., blocked_items: _Optional[_Iterable[str]] = ..., blocked_categories: _Optional[_Iterable[str]] = ...) -> None: ...
+    explore_every: int
+    def __init__(self, category_share: _Optional[float] = ..., seller_share: _Optional[float] = ..., diversity: _Optional[float] = ..., freshness: _Optional[float] = ..., pins: _Optional[_Mapping[int, str]] = ..., sponsored: _Optional[_Iterable[str]] = ..., most_sponsored: _Optional[int] = ..., sponsored_from: _Optional[int] = ..., blocked_items: _Optional[_Iterable[str]] = ..., blocked_categories: _Optional[_Iterable[str]] = ..., explore_every: _Optional[int] = ...) -> None: ...
 
 class ScoredItem(_message.Message):
     __slots__ = ("item_id", "score", "sources", "title", "rules", "sponsored")

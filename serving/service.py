@@ -22,6 +22,7 @@ from serving.changeover import Changeover
 from serving.degrade import NO_USER_STATE
 from serving.event_log import Entry
 from serving.explained import diagnosis_to_wire, explanation_to_wire
+from serving.exploring import Explorer
 from serving.impressions import Impressions
 from serving.overrides import overridden
 from serving.scorer_pb2_grpc import ScorerServicer
@@ -66,7 +67,7 @@ class Scorer(ScorerServicer):
         now_ms: Callable[[], int] = _now_ms,
     ) -> None:
         self._rules, self._now_ms = rules, now_ms
-        self._slates = slates or SlateRules()
+        self._slates, self._explorer = slates or SlateRules(), Explorer()
         self._served, self._users = served, users
         self._telemetry, self._impressions = telemetry, impressions
 
@@ -78,7 +79,10 @@ class Scorer(ScorerServicer):
         rules = overridden(self._slates, request.rules)
         model, known, query, stages = await self._asked(request, context)
         request_id = uuid4().hex
-        slate = model.ladder.recommend(query, k, stages, rules)
+        exploration = self._explorer.of(request_id) if rules.explore_every else None
+        slate = model.ladder.recommend(query, k, stages, rules, exploration)
+        if exploration is not None:
+            self._explorer.served(item.item_id for item in slate.items)
         version = model.follower.replica.version
         self._telemetry.served([item.sources for item in slate.items], stages)
         if self._impressions is not None and slate.items:

@@ -3,6 +3,7 @@ places, and the best of the rest fill it under the caps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,28 +67,34 @@ def best_first(scores: Floats) -> Rows:
     return np.argsort(-finite, kind="stable")
 
 
-def arrange(ranked: Ranked, rules: SlateRules, count: int) -> Arranged:
+def arrange(
+    ranked: Ranked, rules: SlateRules, count: int, explored: Sequence[int] = ()
+) -> Arranged:
     """Return the slate of ``count`` items at most that the rules make of a ranking.
 
+    The candidates of ``explored`` take the last of every few places.
     As many as there are: where a cap leaves too few, the best of those it kept out fill the slate.
     """
     order = best_first(ranked.scores)
     order = order[ranked.proposed[order]]
-    if not _anything(ranked, rules):
+    if not (explored or _anything(ranked, rules)):
         return Arranged(order[:count])
     order, moves = _reordered(ranked, rules, order, count)
     special = _special(ranked, rules)
     pins = _places_of(ranked, list(rules.pins.values()))
     wanted = {spot: pins[item] for spot, item in rules.pins.items() if item in pins}
     listed = list(_places_of(ranked, rules.sponsored).values())
-    others = {place for place in (*wanted.values(), *listed) if not ranked.proposed[place]}
+    fixed = (*wanted.values(), *listed, *explored)
+    others = {place for place in fixed if not ranked.proposed[place]}
     count = min(count, len(order) + len(others))
     caps = Caps(ranked.items.facets, ranked.rows, rules, count)
-    if not (caps or special or wanted):
+    if not (caps or special or wanted or explored):
         return Arranged(order[:count], moves)
     filling = Filling(caps, special, rules, count)
     filling.pin(wanted)
     filling.sponsor(listed)
+    if explored:
+        filling.explore(explored, rules.explore_every)
     filling.fill(order.tolist())
     moved = {place: (*moves.get(place, ()), *names) for place, names in filling.moves.items()}
     return Arranged(

@@ -62,6 +62,15 @@ class Filling:
             else:
                 self._fix(spot, place, "sponsored")
 
+    def explore(self, explored: Sequence[int], every: int) -> None:
+        """Give the last of every few spots to explored candidates, where it is free."""
+        free = iter([n for n in range(every - 1, self.count, every) if n not in self._fixed])
+        for place in explored:
+            if place not in self._used and place not in self.special:
+                spot = next(free, None)
+                if spot is not None:
+                    self._fix(spot, place, "explore")
+
     def fill(self, order: Sequence[int]) -> None:
         """Give the other spots to the best of the rest; close the gaps where there are too few."""
         rest = (place for place in order if place not in self._used)

@@ -29,11 +29,12 @@ def said(tmp_path: Path, text: str) -> Settings:
 
 
 def test_defaults_are_those_of_the_rules() -> None:
-    assert Settings().slates.rules() == SlateRules()
+    assert Settings().slates.rules() == SlateRules(explore_every=10)
 
 
 def test_what_is_said_becomes_the_rules(tmp_path: Path) -> None:
     assert said(tmp_path, SAID).slates.rules() == SlateRules(
+        explore_every=10,
         category_share=0.25,
         pins={0: "tea", 12: "milk"},
         sponsored=("a", "b"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from online_models.recommender import Recommender, Slate
+from online_models.reranking.exploring import Exploration
 from schemas.examples import Query
 from schemas.model_log import Publish, Put
 from schemas.slate_rules import SlateRules
@@ -34,10 +35,16 @@ class Failing(Recommender):
 
     fails: Callable[[Query], bool] = staticmethod(lambda query: bool(query.history))
 
-    def recommend(self, query: Query, k: int = 20, rules: SlateRules | None = None) -> Slate:
+    def recommend(
+        self,
+        query: Query,
+        k: int = 20,
+        rules: SlateRules | None = None,
+        exploration: Exploration | None = None,
+    ) -> Slate:
         if self.fails(query):
             raise IndexError("a row beyond the table")
-        return super().recommend(query, k, rules)
+        return super().recommend(query, k, rules, exploration)
 
 
 def follower_at(publishes: tuple[Publish, ...], clock: Clock | None = None) -> Follower:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from online_models.recommender import Recommender, Slate
+from online_models.reranking.exploring import Exploration
 from online_models.reranking.permit import barring, permit
 from online_models.state import ModelState
 from schemas.errors import ModelLogBroken
@@ -59,6 +60,8 @@ rules = st.builds(
     sponsored=some.map(tuple),
     most_sponsored=st.integers(0, 5),
     sponsored_from=st.integers(0, 8),
+    explore_every=st.integers(0, 12),
+    guaranteed_impressions=st.sampled_from([0, 50, 1_000]),
     blocked_items=some.map(lambda items: frozenset(items[:5])),
     blocked_categories=names.map(frozenset),
 )
@@ -139,6 +142,7 @@ def banned(catalogue: dict[str, ItemUpdate]) -> list[str]:
     base=rules,
     said=overrides,
     k=st.integers(1, 45),
+    seed=st.none() | st.integers(0, 2**128),
 )
 def test_no_slate_breaks_a_hard_rule(
     catalogue: list[ItemUpdate],
@@ -148,6 +152,7 @@ def test_no_slate_breaks_a_hard_rule(
     base: SlateRules,
     said: pb.SlateRules,
     k: int,
+    seed: int | None,
 ) -> None:
     state = state_of(catalogue)
     query = Query("u", "u", tuple(history), tuple(seen), context=context)
@@ -155,7 +160,8 @@ def test_no_slate_breaks_a_hard_rule(
     assert given_rules.most_sponsored <= base.most_sponsored
     assert given_rules.sponsored_from >= base.sponsored_from
     recommender = Recommender(state, base)
-    slate = recommender.recommend(query, k, given_rules)
+    exploration = None if seed is None else Exploration(seed, {"i1": 3, "i2": 60})
+    slate = recommender.recommend(query, k, given_rules, exploration)
     assert broken(state, slate, query, given_rules) == []
     assert sponsored_breaks(state, slate, given_rules) == []
 
