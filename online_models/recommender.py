@@ -12,7 +12,13 @@ from msgspec.structs import replace
 
 from online_models.features import features
 from online_models.reranking.arrange import Arranged, Ranked, arrange, best_first
-from online_models.reranking.exploring import Exploration, Explored, explored, owed
+from online_models.reranking.exploring import (
+    Exploration,
+    Explored,
+    explored,
+    little_known,
+    owed,
+)
 from online_models.reranking.permit import permit
 from online_models.retrieval import SOURCES, Candidates, Retriever
 from online_models.rows import distinct
@@ -102,6 +108,7 @@ class Recommender:
         self.state = state
         self.rules = rules or SlateRules()
         self.retriever = Retriever(state)
+        self._newcomers: tuple[tuple[int, int], list[tuple[str, int]]] = ((-1, 0), [])
 
     def recommend(
         self,
@@ -124,7 +131,7 @@ class Recommender:
             raise ValueError(f"k is {k}, it must be at least 1")
         rules, drawn = rules or self.rules, []
         if exploration and rules.explore_every and k >= rules.explore_every:
-            waiting = owed(self.state, rules, exploration)
+            waiting = owed(self._little_known(rules), rules, exploration)
             ranking = self.rank(query, rules, at_least=k, also=waiting)
             rows, scores = ranking.candidates.rows, ranking.scores
             drawn = explored(self.state, rows, scores, waiting, rules, exploration, k)
@@ -136,6 +143,13 @@ class Recommender:
         shown = table.astype("<f4", copy=False).tobytes() if ranked else b""
         slate = self._slate(ranking, arranged, shown)
         return _with_propensities(slate, arranged, drawn) if drawn else slate
+
+    def _little_known(self, rules: SlateRules) -> list[tuple[str, int]]:
+        """Return the newest items of few events: looked up anew with each version of the model."""
+        key = (self.state.progress.version, rules.guaranteed_impressions)
+        if self._newcomers[0] != key:
+            self._newcomers = (key, little_known(self.state, rules))
+        return self._newcomers[1]
 
     def rank(
         self,

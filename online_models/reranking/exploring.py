@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
@@ -48,19 +50,27 @@ class Explored:
     propensity: float
 
 
-def owed(state: ModelState, rules: SlateRules, exploration: Exploration) -> list[int]:
-    """Return the rows of new items that are owed impressions, those who wait longest first."""
-    if not rules.guaranteed_impressions:
-        return []
-    found: list[int] = []
-    for item_id in dict.fromkeys(state.items.newest):
-        row = state.items.row_of(item_id)
-        shown = exploration.impressions.get(item_id, 0)
-        if row >= 0 and shown < rules.guaranteed_impressions:
-            found.append(row)
-    rows = np.array(found, dtype=np.int64)
-    few = events(state, rows) < rules.guaranteed_impressions
-    return [int(row) for row in rows[few & state.items.servable[rows]][: 4 * POOL]]
+def little_known(state: ModelState, rules: SlateRules) -> list[tuple[str, int]]:
+    """Return the newest items of few events with their rows, those who wait longest first."""
+    found = [
+        (item_id, state.items.row_of(item_id)) for item_id in dict.fromkeys(state.items.newest)
+    ]
+    rows = np.array([row for _, row in found], dtype=np.int64)
+    few = (rows >= 0) & (events(state, rows) < rules.guaranteed_impressions)
+    few &= state.items.servable[rows]
+    return [one for one, wanted in zip(found, few.tolist(), strict=True) if wanted]
+
+
+def owed(
+    newcomers: list[tuple[str, int]], rules: SlateRules, exploration: Exploration
+) -> list[int]:
+    """Return the rows of those newcomers that are owed impressions: as many as may be drawn from.
+
+    Half as many again, as a request may not be shown all of them.
+    """
+    shown, due = exploration.impressions, rules.guaranteed_impressions
+    waiting = (row for item_id, row in newcomers if shown.get(item_id, 0) < due)
+    return list(islice(waiting, POOL + POOL // 2))
 
 
 def events(state: ModelState, rows: Rows) -> Counts:
@@ -81,21 +91,37 @@ def explored(
     exploration: Exploration,
     count: int,
 ) -> list[Explored]:
-    """Return who takes the slots of a slate of ``count``, from the top; nobody who stands in it."""
+    """Return who takes the slots of a slate of ``count``, from the top; nobody who stands in it.
+
+    Parameters
+    ----------
+    rows, scores
+        The candidates'.
+    waiting
+        The rows that are owed impressions; those that may not be shown are no candidates.
+    """
     slots = count // rules.explore_every
-    order = best_first(scores)[count:]
-    generator = np.random.default_rng(exploration.seed)
-    place_of = {int(row): place for place, row in zip(order.tolist(), rows[order], strict=True)}
-    queue = [place_of[row] for row in waiting if row in place_of][: max(POOL, slots)]
-    drawn = generator.permutation(len(queue))[:slots]
-    found = [Explored(queue[n], min(1.0, slots / len(queue))) for n in drawn.tolist()]
+    order = best_first(scores)
+    top = set(order[:count].tolist())
+    places = [place for place in _places(rows, waiting) if place not in top]
+    queue = places[: max(POOL, slots)]
+    drawn = Random(exploration.seed).sample(queue, min(slots, len(queue)))
+    found = [Explored(place, min(1.0, slots / len(queue))) for place in drawn]
     if len(found) < slots:
-        taken = {one.place for one in found}
-        rest = np.array([p for p in order.tolist() if p not in taken], dtype=np.int64)
+        rest = order[count:]
+        rest = rest[~np.isin(rest, drawn)]
         few = events(state, rows[rest]) < max(1, rules.guaranteed_impressions)
-        pool = rest[few][:POOL]
-        found += _thompson(state, rows, pool, exploration, generator, slots - len(found))
+        found += _thompson(state, rows, rest[few][:POOL], exploration, slots - len(found))
     return found
+
+
+def _places(rows: Rows, waiting: list[int]) -> list[int]:
+    """Return the places of those rows that are candidates, in their order."""
+    if not len(rows) or not waiting:
+        return []
+    wanted = np.array(waiting, dtype=np.int64)
+    places = np.minimum(rows.searchsorted(wanted), len(rows) - 1)
+    return [int(place) for place in places[rows[places] == wanted]]
 
 
 def _thompson(
@@ -103,7 +129,6 @@ def _thompson(
     rows: Rows,
     pool: Rows,
     exploration: Exploration,
-    generator: np.random.Generator,
     slots: int,
 ) -> list[Explored]:
     """Return winners of one drawing, the next from those that are left."""
@@ -112,6 +137,7 @@ def _thompson(
     answered = events(state, rows[pool])
     shown = [exploration.impressions.get(state.items.id_of(r), 0) for r in rows[pool].tolist()]
     missed = np.maximum(np.array(shown) - answered, 0)
+    generator = np.random.default_rng(exploration.seed)
     draws = generator.beta(1 + answered, 1 + missed, size=(DRAWINGS, len(pool)))
     found: list[Explored] = []
     for _ in range(min(slots, len(pool))):
