@@ -100,8 +100,7 @@ class Retriever:
             lists = (np.concatenate([lists[0], more]), *lists[1:])
             rows = distinct(np.concatenate([rows, more]))
         if len(wished):
-            also = np.array(wished, dtype=np.int64)
-            rows = distinct(np.concatenate([rows, also[self._allowed(also, barred)]]))
+            rows = self._with(rows, np.array(wished, dtype=np.int64), barred)
         proposed = {
             name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
         }
@@ -122,6 +121,9 @@ class Retriever:
 
     def _allowed(self, rows: Rows, barred: Permit) -> Mask:
         return barred.allows(rows)
+
+    def _with(self, rows: Rows, wished: Rows, barred: Permit) -> Rows:
+        return distinct(np.concatenate([rows, wished[self._allowed(wished, barred)]]))
 
     def _more(self, found: Rows, barred: Permit, count: int) -> Rows:
         """Return the most popular of all that may be shown and were not found."""

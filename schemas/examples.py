@@ -25,8 +25,8 @@ class Query(Struct, frozen=True, gc=False):
         Decides which session asks; the models judge by the stream's clock, that of the newest event
         they have absorbed.
     context
-        Low-cardinality fields of the unit's previous event, or of the request. No model reads them
-        yet.
+        Low-cardinality fields of the unit's previous event, or of the request. Hard rules read
+        age and region; no model reads any yet.
     """
 
     user_id: str

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from grpc import aio
 
-from online_models.recommender import Slate
 from online_models.sessions import query_of
 from schemas.examples import Query
-from schemas.positions import Marks, Position
+from schemas.positions import Position
 from schemas.slate_rules import SlateRules
 from schemas.user_state import StreamRules
 from serving import requests as checks
@@ -25,6 +24,7 @@ from serving.explained import diagnosis_to_wire, explanation_to_wire
 from serving.exploring import Explorer
 from serving.impressions import Impressions
 from serving.overrides import overridden
+from serving.replies import items_of, model_positions, positions_of, settings_of
 from serving.scorer_pb2_grpc import ScorerServicer
 from serving.served import ServedModel
 from serving.shown import shown
@@ -89,11 +89,11 @@ class Scorer(ScorerServicer):
             self._impressions.note(shown(request_id, query, slate, version))
         return pb.RecommendResponse(
             request_id=request_id,
-            items=_items(model, slate),
+            items=items_of(model, slate),
             degraded=stages,
             model_version=version,
-            user_positions=_positions(known.marks),
-            model_positions=_model_positions(model),
+            user_positions=positions_of(known.marks),
+            model_positions=model_positions(model),
             known_user=known.state is not None,
             relaxed=slate.relaxed,
         )
@@ -111,8 +111,8 @@ class Scorer(ScorerServicer):
                 for item_id, score in zip(item_ids, scores, strict=True)
             ],
             model_version=model.follower.replica.version,
-            user_positions=_positions(known.marks),
-            model_positions=_model_positions(model),
+            user_positions=positions_of(known.marks),
+            model_positions=model_positions(model),
             degraded=stages,
         )
 
@@ -127,9 +127,9 @@ class Scorer(ScorerServicer):
         model = self._served.model
         slate = model.ladder.similar(item_id, k, stages, self._slates, fields)
         return pb.SimilarItemsResponse(
-            items=_items(model, slate),
+            items=items_of(model, slate),
             model_version=model.follower.replica.version,
-            model_positions=_model_positions(model),
+            model_positions=model_positions(model),
             degraded=stages,
         )
 
@@ -177,7 +177,7 @@ class Scorer(ScorerServicer):
                 pb.Tracked(position=position.token(), refused=refused)
                 for position, refused in zip(positions, refusals, strict=True)
             ],
-            model_positions=_model_positions(self._served.model),
+            model_positions=model_positions(self._served.model),
         )
 
     async def Forget(  # noqa: N802
@@ -191,7 +191,7 @@ class Scorer(ScorerServicer):
         [position] = await self._append([wish], context)
         self._telemetry.tracked("forget", refused=False)
         return pb.ForgetResponse(
-            position=position.token(), model_positions=_model_positions(self._served.model)
+            position=position.token(), model_positions=model_positions(self._served.model)
         )
 
     async def GetModelInfo(  # noqa: N802
@@ -211,11 +211,11 @@ class Scorer(ScorerServicer):
             items=len(state.items),
             time_ms=progress.time_ms,
             age_s=model.follower.age_s,
-            model_positions=_model_positions(model),
+            model_positions=model_positions(model),
             settings={
                 "excludes": str(self._reading.excludes),
-                **_settings(self._rules),
-                **_settings(state.config),
+                **settings_of(self._rules),
+                **settings_of(state.config),
             },
         )
 
@@ -265,42 +265,3 @@ class Scorer(ScorerServicer):
     async def _append(self, entries: list[Entry], context: Context) -> list[Position]:
         within_s = limit_s(context.time_remaining())
         return await self._served.model.events.append(entries, within_s=within_s)
-
-
-def _items(model: ServedModel, slate: Slate) -> list[pb.ScoredItem]:
-    title_of = model.follower.replica.state.title_of
-    return [
-        pb.ScoredItem(
-            item_id=item.item_id,
-            score=item.score,
-            sources=item.sources,
-            title=title_of(item.item_id),
-            rules=item.rules,
-            sponsored=item.sponsored,
-        )
-        for item in slate.items
-    ]
-
-
-def _model_positions(model: ServedModel) -> list[pb.SourcePosition]:
-    return _positions(model.follower.replica.state.progress.marks)
-
-
-def _positions(marks: Marks) -> list[pb.SourcePosition]:
-    return [
-        pb.SourcePosition(topic=topic, partition=partition, offset=offset)
-        for topic, partitions in sorted(marks.items())
-        for partition, offset in sorted(partitions.items())
-    ]
-
-
-def _settings(values: Any) -> dict[str, str]:
-    return {name: _shown(getattr(values, name)) for name in values.__struct_fields__}
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(f"{name}={part:g}" for name, part in sorted(value.items()))
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return " ".join(f"{part:g}" for part in value)
-    return str(value)

@@ -81,8 +81,7 @@ def arrange(
         return Arranged(order[:count])
     order, moves = _reordered(ranked, rules, order, count)
     special = _special(ranked, rules)
-    pins = _places_of(ranked, list(rules.pins.values()))
-    wanted = {spot: pins[item] for spot, item in rules.pins.items() if item in pins}
+    wanted = _pinned(ranked, rules)
     listed = list(_places_of(ranked, rules.sponsored).values())
     fixed = (*wanted.values(), *listed, *explored)
     others = {place for place in fixed if not ranked.proposed[place]}
@@ -149,6 +148,12 @@ def _special(ranked: Ranked, rules: SlateRules) -> set[int]:
     if facet.used:
         special.update(np.flatnonzero(facet.of(ranked.rows) != NONE).tolist())
     return special
+
+
+def _pinned(ranked: Ranked, rules: SlateRules) -> dict[int, int]:
+    """Return candidates by the spot that they are pinned to."""
+    pins = _places_of(ranked, list(rules.pins.values()))
+    return {spot: pins[item] for spot, item in rules.pins.items() if item in pins}
 
 
 def _places_of(ranked: Ranked, item_ids: tuple[str, ...] | list[str]) -> dict[str, int]:
