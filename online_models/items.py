@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from online_models.facets import Facets
 from online_models.tables import Table
 from schemas.errors import ModelLogBroken
 from schemas.events import ItemUpdate
 from schemas.model_log import Admit, Describe, Entry, Evict, Sightings
 
 UNKNOWN = -1
+NEWEST = 256
+"""Of how many items it is known that they got their rows last, and in which order."""
 
 
 class ItemTable:
@@ -48,6 +51,8 @@ class ItemTable:
         self.servable = np.zeros(0, dtype=bool)
         self.unservable = 0
         self.catalogue: OrderedDict[str, ItemUpdate] = OrderedDict()
+        self.facets = Facets()
+        self.newest: deque[str] = deque(maxlen=NEWEST)
         self.size = 0
         self._rows: dict[str, int] = {}
         self._ids: list[str | None] = []
@@ -150,6 +155,8 @@ class ItemTable:
             del self._free[row]
             self._rows[item_id], self._ids[row] = row, item_id
             self._serve(row, self._may_be_served(item_id))
+            self.facets.put(row, self.catalogue.get(item_id))
+            self.newest.append(item_id)
 
     def _extend(self, size: int) -> None:
         """Use so many rows; the new ones are free."""
@@ -174,6 +181,7 @@ class ItemTable:
                 del self._rows[item_id]
                 self._ids[row] = None
                 self._serve(row, False)
+                self.facets.put(row, None)
             self._free.pop(row, None)
             self._free[row] = None  # the last one freed is the first one given
 
@@ -184,6 +192,7 @@ class ItemTable:
             row = self.row_of(update.item_id)
             if row != UNKNOWN:
                 self._serve(row, self._may_be_served(update.item_id))
+                self.facets.put(row, update)
             self._bound_catalogue()
 
     def _bound_catalogue(self) -> None:

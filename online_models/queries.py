@@ -39,6 +39,11 @@ def query_of(
     return unit_query(state, rules, ordinal, state.history, time_ms, context)
 
 
+def bought(visits: tuple[Visit, ...]) -> list[str]:
+    """Return what a user bought, as far as visits tell it: it is not recommended again."""
+    return [visit.item_id for visit in visits if visit.kind == "purchase"]
+
+
 def unit_query(
     state: UserState,
     rules: StreamRules,
@@ -48,7 +53,7 @@ def unit_query(
     context: dict[str, Scalar],
 ) -> Query:
     """Return the query of a unit: the user, or the session of this ordinal, as visits tell it."""
-    user_id, seen = state.user_id, state.disliked
+    user_id, seen = state.user_id, (*bought(visits), *state.disliked)
     if rules.unit == "user":
         items = tuple([visit.item_id for visit in visits])
         if rules.excludes:

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+from msgspec.structs import replace
 
 from online_models.features import features
+from online_models.reranking.arrange import Arranged, Ranked, arrange, best_first
+from online_models.reranking.exploring import (
+    Exploration,
+    Explored,
+    explored,
+    little_known,
+    owed,
+)
+from online_models.reranking.permit import permit
 from online_models.retrieval import SOURCES, Candidates, Retriever
 from online_models.rows import distinct
 from online_models.state import ModelState
+from schemas.events import Scalar
 from schemas.examples import Query
+from schemas.slate_rules import SlateRules
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
 class SlateItem(Struct, frozen=True):
-    """One recommended item and the sources that proposed it."""
+    """One recommended item and the sources that proposed it.
+
+    ``rules`` are those that moved it or put it there; ``sponsored`` items are to be labelled so;
+    ``propensity`` is the probability with which it was drawn, where it explores.
+    """
 
     item_id: str
     score: float
     sources: tuple[str, ...]
+    rules: tuple[str, ...] = ()
+    sponsored: bool = False
+    propensity: float = 1.0
 
 
 class Slate(Struct, frozen=True):
@@ -35,10 +54,13 @@ class Slate(Struct, frozen=True):
     features
         What the ranker saw of each item, in their order: little-endian float32, so that two slates
         compare to the bit. Empty where nothing was ranked.
+    relaxed
+        The caps that were not kept, as nothing else was left to fill the slate with.
     """
 
     items: tuple[SlateItem, ...] = ()
     features: bytes = b""
+    relaxed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +70,25 @@ class Ranking:
     candidates: Candidates
     features: Floats
     scores: Floats
+    state: ModelState
+    rules: SlateRules
 
     def top(self, count: int) -> Rows:
-        """Return the places of the best candidates, best first; ties go to the lower row."""
-        return _top(self.scores, count)
+        """Return the places of a slate's candidates, as the rules arrange them."""
+        return self.arranged(count).places
+
+    def arranged(self, count: int, explored: Sequence[int] = ()) -> Arranged:
+        """Return the slate that the rules make of the candidates, and of those to explore."""
+        state, found = self.state, self.candidates
+        proposed = np.logical_or.reduce(list(found.proposed.values()))
+        vectors, now_ms = state.encoder.output.array, state.progress.time_ms
+        ranked = Ranked(state.items, found.rows, self.scores, proposed, vectors, now_ms)
+        return arrange(ranked, self.rules, count, explored)
 
     def top_by(self, source: str, count: int) -> Rows:
         """Return the places of the best among those that one source proposed, by it alone."""
         places = np.flatnonzero(self.candidates.proposed[source])
-        return places[_top(self.candidates.own[source][places], count)]
+        return places[best_first(self.candidates.own[source][places])[:count]]
 
 
 class Recommender:
@@ -69,14 +101,27 @@ class Recommender:
     ----------
     state
         The model, the learner's own or a replica.
+    rules
+        How a ranking becomes a slate, where a request says nothing else.
     """
 
-    def __init__(self, state: ModelState) -> None:
+    def __init__(self, state: ModelState, rules: SlateRules | None = None) -> None:
         self.state = state
+        self.rules = rules or SlateRules()
         self.retriever = Retriever(state)
+        self._newcomers: tuple[tuple[int, int], list[tuple[str, int]]] = ((-1, 0), [])
 
-    def recommend(self, query: Query, k: int = 20) -> Slate:
-        """Return the top ``k`` items for a query; fewer where the model knows no more.
+    def recommend(
+        self,
+        query: Query,
+        k: int = 20,
+        rules: SlateRules | None = None,
+        exploration: Exploration | None = None,
+    ) -> Slate:
+        """Return the top ``k`` items for a query; fewer where there are no more that it may see.
+
+        ``rules`` are this slate's own, in place of the recommender's; without an ``exploration``
+        nothing is explored.
 
         Raises
         ------
@@ -85,29 +130,71 @@ class Recommender:
         """
         if k < 1:
             raise ValueError(f"k is {k}, it must be at least 1")
-        ranking = self.rank(query)
-        places = ranking.top(k)
-        ranked = len(ranking.candidates.asked.history) > 0
-        shown = ranking.features[places].astype("<f4", copy=False).tobytes() if ranked else b""
-        return self._slate(ranking, places, shown)
+        rules, drawn = rules or self.rules, []
+        if exploration and rules.explore_every and k >= rules.explore_every:
+            waiting = owed(self._little_known(rules), rules, exploration)
+            ranking = self.rank(query, rules, at_least=k, also=waiting)
+            rows, scores = ranking.candidates.rows, ranking.scores
+            drawn = explored(self.state, rows, scores, waiting, rules, exploration, k)
+        else:
+            ranking = self.rank(query, rules, at_least=k)
+        arranged = ranking.arranged(k, [one.place for one in drawn])
+        ranked = len(ranking.candidates.history) > 0
+        table = ranking.features[arranged.places]
+        shown = table.astype("<f4", copy=False).tobytes() if ranked else b""
+        slate = self._slate(ranking, arranged, shown)
+        return _with_propensities(slate, arranged, drawn) if drawn else slate
 
-    def rank(self, query: Query) -> Ranking:
-        """Return all candidates of a query, scored."""
-        return self._rank(self.retriever.candidates(query))
+    def _little_known(self, rules: SlateRules) -> list[tuple[str, int]]:
+        """Return the newest items of few events: looked up anew with each version of the model."""
+        key = (self.state.progress.version, rules.guaranteed_impressions)
+        if self._newcomers[0] != key:
+            self._newcomers = (key, little_known(self.state, rules))
+        return self._newcomers[1]
+
+    def rank(
+        self,
+        query: Query,
+        rules: SlateRules | None = None,
+        *,
+        at_least: int = 0,
+        also: Sequence[int] = (),
+    ) -> Ranking:
+        """Return all candidates of a query, scored: ``at_least`` so many, if there are.
+
+        The rows of ``also`` are among them, as far as they may be shown, whoever proposes them.
+        """
+        rules = rules or self.rules
+        allowed = permit(self.state.items, query, rules)
+        wished = [*also, *self.state.items.rows_of([*rules.pins.values(), *rules.sponsored])]
+        return self._rank(
+            self.retriever.candidates(query, allowed, at_least=at_least, wished=wished), rules
+        )
+
+    def rank_given(self, query: Query, rows: Rows, rules: SlateRules | None = None) -> Ranking:
+        """Return given rows, in rising order, scored as if every source had proposed them."""
+        return self._rank(self.retriever.given(query, rows), rules or self.rules)
 
     def score(self, query: Query, item_ids: Sequence[str]) -> list[float | None]:
         """Return the scores of given items; ``None`` for those that the model does not know."""
         known = self.state.items.rows_of(item_ids)
         rows = distinct(np.array(known, dtype=np.int64))
-        ranking = self._rank(self.retriever.given(query, rows))
+        ranking = self.rank_given(query, rows)
         scores = dict(zip(rows.tolist(), ranking.scores.tolist(), strict=True))
         return [scores.get(self.state.items.row_of(item_id)) for item_id in item_ids]
 
-    def similar(self, item_id: str, k: int = 20) -> Slate:
+    def similar(
+        self,
+        item_id: str,
+        k: int = 20,
+        context: Mapping[str, Scalar] | None = None,
+        rules: SlateRules | None = None,
+    ) -> Slate:
         """Return the items most alike to a given one: those that share its units, and its vector.
 
         The score adds the share of the strongest rule and the cosine of the output vectors.
-        An item that the model does not know has none.
+        An item that the model does not know has none. Hard rules hold, by the ``context`` of who
+        will see them; caps do not, as likeness is what was asked for.
 
         Raises
         ------
@@ -116,38 +203,43 @@ class Recommender:
         """
         if k < 1:
             raise ValueError(f"k is {k}, it must be at least 1")
-        row = self.state.items.row_of(item_id)
+        rules, row = rules or self.rules, self.state.items.row_of(item_id)
         if row < 0:
             return Slate()
-        found = self.retriever.candidates(Query(user_id="", unit_key="", history=(item_id,)))
-        others = found.rows != row
-        rules = found.own["rules"] / max(float(found.own["rules"].max(initial=0)), 1e-12)
+        query = Query(user_id="", unit_key="", history=(item_id,), context=dict(context or {}))
+        found = self.retriever.candidates(query, permit(self.state.items, query, rules))
         vectors = self.state.encoder.output.array
-        scores = np.where(others, rules + _cosine(vectors[found.rows], vectors[row]), -np.inf)
-        ranking = Ranking(found, np.zeros((0, 0), np.float32), scores.astype(np.float32))
-        places = [p for p in ranking.top(k + 1) if others[p]][:k]
-        return self._slate(ranking, np.array(places, dtype=np.int64))
+        likeness = _share_of_best(found.own["rules"]) + _cosine(vectors[found.rows], vectors[row])
+        scores = np.where(found.rows == row, -np.inf, likeness).astype(np.float32)
+        ranking = Ranking(found, np.zeros((0, 0), np.float32), scores, self.state, rules)
+        order = best_first(scores)
+        paid = np.flatnonzero(self.state.items.facets.sponsored.of(found.rows)).tolist()
+        order = order[found.rows[order] != row][:k]
+        return self._slate(ranking, Arranged(order, sponsored=frozenset(paid)))
 
-    def _rank(self, candidates: Candidates) -> Ranking:
+    def _rank(self, candidates: Candidates, rules: SlateRules) -> Ranking:
         table = features(self.state, candidates)
-        if len(candidates.asked.history):
+        if len(candidates.history):
             scores = self.state.ranker.scores(table)
         else:
             scores = candidates.own["popularity"] * _lift(candidates.lifts)
-        return Ranking(candidates, table, scores)
+        return Ranking(candidates, table, scores, self.state, rules)
 
-    def _slate(self, ranking: Ranking, places: Rows, shown: bytes = b"") -> Slate:
+    def _slate(self, ranking: Ranking, arranged: Arranged, shown: bytes = b"") -> Slate:
         candidates = ranking.candidates
         return Slate(
             tuple(
                 SlateItem(
                     self.state.items.id_of(int(candidates.rows[place])),
                     float(ranking.scores[place]),
-                    tuple(name for name in SOURCES if candidates.proposed[name][place]),
+                    tuple([name for name in SOURCES if candidates.proposed[name][place]]),
+                    arranged.moves.get(place, ()),
+                    place in arranged.sponsored,
                 )
-                for place in places
+                for place in arranged.places.tolist()
             ),
             shown,
+            arranged.relaxed,
         )
 
 
@@ -159,13 +251,21 @@ def _lift(lifts: Floats) -> Floats:
     return lift
 
 
-def _top(scores: Floats, count: int) -> Rows:
-    """Return the places of the largest scores; non-finite ones sort last."""
-    finite = np.where(np.isfinite(scores), scores, -np.inf)
-    return np.argsort(-finite, kind="stable")[:count]
-
-
 def _cosine(vectors: Floats, other: Floats) -> Floats:
     norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(other)
     cosines: Floats = vectors @ other / np.maximum(norms, np.float32(1e-12))
     return cosines
+
+
+def _with_propensities(slate: Slate, arranged: Arranged, drawn: list[Explored]) -> Slate:
+    propensities = {one.place: one.propensity for one in drawn}
+    items = [
+        replace(item, propensity=propensities[place]) if "explore" in item.rules else item
+        for place, item in zip(arranged.places.tolist(), slate.items, strict=True)
+    ]
+    return replace(slate, items=tuple(items))
+
+
+def _share_of_best(scores: Floats) -> Floats:
+    shares: Floats = scores / max(float(scores.max(initial=0)), 1e-12)
+    return shares

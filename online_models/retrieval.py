@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy.typing as npt
 
 from online_models.asked import Asked, read
 from online_models.likeness import encoded
+from online_models.reranking.permit import Permit, permit
 from online_models.rows import Mask, Rows, distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
+from schemas.slate_rules import SlateRules
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,6 +40,11 @@ class Candidates:
     shares: Floats
     encoded: Floats
     lifts: Floats
+
+    @property
+    def history(self) -> Rows:
+        """Rows of the unit's items, newest first."""
+        return self.asked.history
 
 
 class Retriever:
@@ -65,20 +73,44 @@ class Retriever:
         self.by_popularity, self.by_rules = by_popularity, by_rules
         self.by_encoder, self.own_items = by_encoder, own_items
 
-    def candidates(self, query: Query) -> Candidates:
-        """Return what may be recommended: nothing seen, nothing that must not be served."""
+    def candidates(
+        self,
+        query: Query,
+        barred: Permit | None = None,
+        *,
+        at_least: int = 0,
+        wished: Sequence[int] = (),
+    ) -> Candidates:
+        """Return what may be recommended: nothing seen, nothing that must not be served.
+
+        Parameters
+        ----------
+        barred
+            What must not be; by the default rules where it is not given.
+        at_least
+            Where the sources propose fewer, popularity goes on beyond its bound.
+        wished
+            Rows that are candidates too, where they may be shown, though no source proposes them.
+        """
         asked = read(self.state, query)
+        barred = barred or permit(self.state.items, query, SlateRules())
         neighbours, rules, last = self._neighbours(asked.history)
-        allowed = self._allowed(neighbours, asked.barred)
+        allowed = self._allowed(neighbours, barred)
         neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
         best = np.sort(_best(self.state.rules.blend(rules), self.by_rules))
         lists = (
-            self._popular(asked.barred),
+            self._popular(barred),
             neighbours[best],
-            self._near(asked),
-            self._own(asked),
+            self._near(asked, barred),
+            self._own(asked, barred),
         )
         rows = distinct(np.concatenate(lists))
+        if len(rows) < at_least:
+            more = self._more(rows, barred, at_least - len(rows))
+            lists = (np.concatenate([lists[0], more]), *lists[1:])
+            rows = distinct(np.concatenate([rows, more]))
+        if len(wished):
+            rows = self._with(rows, np.array(wished, dtype=np.int64), barred)
         proposed = {
             name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
         }
@@ -91,32 +123,43 @@ class Retriever:
         proposed = dict.fromkeys(SOURCES, everywhere)
         return self._known(rows, asked, proposed, self._neighbours(asked.history))
 
-    def _allowed(self, rows: Rows, barred: Rows) -> Mask:
-        return self.state.items.servable[rows] & ~member(rows, barred)
+    def _allowed(self, rows: Rows, barred: Permit) -> Mask:
+        return barred.allows(rows)
+
+    def _with(self, rows: Rows, wished: Rows, barred: Permit) -> Rows:
+        return distinct(np.concatenate([rows, wished[self._allowed(wished, barred)]]))
+
+    def _more(self, found: Rows, barred: Permit, count: int) -> Rows:
+        """Return the most popular of all that may be shown and were not found."""
+        rows = np.flatnonzero(barred.servable[: self.state.items.size])
+        rows = rows[barred.allows(rows) & ~member(rows, found)]
+        popularity = self.state.popularity
+        shares = popularity.blend(popularity.shares(rows))
+        return rows[np.argsort(-shares, kind="stable")[:count]]
 
     def _neighbours(self, history: Rows) -> tuple[Rows, Floats, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))
 
-    def _popular(self, barred: Rows) -> Rows:
+    def _popular(self, barred: Permit) -> Rows:
         lists = self.state.popularity.lists(self.state.items.size)
         allowed = self._allowed(np.concatenate(lists), barred)
         kept = np.split(allowed, np.cumsum([len(rows) for rows in lists])[:-1])
         both = zip(lists, kept, strict=True)
         return np.concatenate([rows[mask][: self.by_popularity] for rows, mask in both])
 
-    def _own(self, asked: Asked) -> Rows:
+    def _own(self, asked: Asked, barred: Permit) -> Rows:
         own = asked.history[: self.own_items]
-        return own[self._allowed(own, asked.barred)]
+        return own[self._allowed(own, barred)]
 
-    def _near(self, asked: Asked) -> Rows:
+    def _near(self, asked: Asked, barred: Permit) -> Rows:
         """Return the encoder's rows; asks for more where some have been seen."""
         if asked.vector is None:
             return np.zeros(0, dtype=np.int64)
         items = self.state.items
-        among = items.servable if items.unservable else None
-        count = self.by_encoder + len(asked.barred)
+        among = barred.servable if barred.narrows else None
+        count = self.by_encoder + len(barred.barred)
         found = self.state.index.search(asked.vector, count, items.size, among=among)
-        return found[self._allowed(found, asked.barred)][: self.by_encoder]
+        return found[self._allowed(found, barred)][: self.by_encoder]
 
     def _known(
         self,

@@ -13,6 +13,7 @@ from rillrec.commands.bench import bench
 from rillrec.commands.broker import broker
 from rillrec.commands.demo import demo
 from rillrec.commands.doctor import doctor
+from rillrec.commands.explain import diagnose, explain
 from rillrec.commands.flow import flow
 from rillrec.commands.forgotten import forgotten
 from rillrec.commands.produce import produce
@@ -36,6 +37,7 @@ Examples:
   rillrec replay clicks.csv.gz            how well would it have predicted these?
   rillrec validate clicks.csv.gz          what would be refused, and why?
   rillrec doctor                          is everything as it should be?
+  rillrec explain ann tea                 why is tea in ann's slate, or why not?
   rillrec broker                          a Kafka broker to try things with
 
 \b
@@ -80,6 +82,8 @@ for command in (
     replay,
     validate,
     doctor,
+    explain,
+    diagnose,
     flow,
     serve,
     schema,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import grpc
 from msgspec import Struct
 
+from rillrec.explained import Diagnosed, Explained, diagnosed, explained
 from rillrec.messages import event_to_wire
 from schemas.errors import CallFailed
 from schemas.events import Impression, Interaction, ItemUpdate
@@ -30,12 +31,17 @@ class Receipt(Struct, frozen=True):
 
 
 class SlateItem(Struct, frozen=True):
-    """One recommended item, and which sources proposed it."""
+    """One recommended item, and which sources proposed it.
+
+    ``rules`` are those that moved it or put it there; ``sponsored`` items are to be labelled so.
+    """
 
     item_id: str
     score: float
     sources: tuple[str, ...] = ()
     title: str = ""
+    rules: tuple[str, ...] = ()
+    sponsored: bool = False
 
 
 class Slate(Struct, frozen=True):
@@ -47,6 +53,8 @@ class Slate(Struct, frozen=True):
         To be named, with the item's place, by the interactions that come of the slate.
     user_positions, model_positions
         What the user's state and the model had absorbed.
+    relaxed
+        The caps that were not kept, as nothing else was left to fill the slate with.
     """
 
     items: tuple[SlateItem, ...]
@@ -56,6 +64,7 @@ class Slate(Struct, frozen=True):
     known_user: bool = False
     user_positions: Marks = {}
     model_positions: Marks = {}
+    relaxed: tuple[str, ...] = ()
 
 
 class ModelInfo(Struct, frozen=True):
@@ -124,6 +133,7 @@ class Client:
         time_ms: int | None = None,
         session_id: str = "",
         context: Mapping[str, str] | None = None,
+        rules: Mapping[str, Any] | None = None,
     ) -> Slate:
         """Return the best ``k`` items for a user.
 
@@ -135,9 +145,17 @@ class Client:
             The moment to recommend for; now where absent.
         session_id
             Which of the user's open sessions asks; the newest where absent.
+        rules
+            Of this slate alone, by the names of ``SlateRules`` in ``scorer.proto``:
+            ``{"category_share": 1.0, "pins": {0: "tea"}}``.
         """
         request = pb.RecommendRequest(
-            user_id=user_id, k=k, after=after, session_id=session_id, context=context or {}
+            user_id=user_id,
+            k=k,
+            after=after,
+            session_id=session_id,
+            context=context or {},
+            rules=pb.SlateRules(**rules or {}),
         )
         if time_ms is not None:
             request.time_ms = time_ms
@@ -150,6 +168,7 @@ class Client:
             known_user=reply.known_user,
             user_positions=_marks(reply.user_positions),
             model_positions=_marks(reply.model_positions),
+            relaxed=tuple(reply.relaxed),
         )
 
     def score(
@@ -163,10 +182,46 @@ class Client:
             for scored in reply.scores
         }
 
-    def similar_items(self, item_id: str, k: int = 20) -> tuple[SlateItem, ...]:
-        """Return the ``k`` items most alike to a given one."""
-        reply = self._call(self._stub.SimilarItems, pb.SimilarItemsRequest(item_id=item_id, k=k))
+    def similar_items(
+        self, item_id: str, k: int = 20, *, context: Mapping[str, str] | None = None
+    ) -> tuple[SlateItem, ...]:
+        """Return the ``k`` items most alike to a given one, for whom the context tells of."""
+        request = pb.SimilarItemsRequest(item_id=item_id, k=k, context=context or {})
+        reply = self._call(self._stub.SimilarItems, request)
         return _items(reply.items)
+
+    def explain(
+        self,
+        user_id: str,
+        item_id: str,
+        k: int = 20,
+        *,
+        context: Mapping[str, str] | None = None,
+        rules: Mapping[str, Any] | None = None,
+    ) -> Explained:
+        """Return why an item is in a user's slate, or why it is not; nothing is logged of it."""
+        request = pb.ExplainRequest(
+            user_id=user_id,
+            item_id=item_id,
+            k=k,
+            context=context or {},
+            rules=pb.SlateRules(**rules or {}),
+        )
+        return explained(item_id, self._call(self._stub.Explain, request))
+
+    def diagnose(
+        self,
+        user_id: str,
+        k: int = 20,
+        *,
+        context: Mapping[str, str] | None = None,
+        rules: Mapping[str, Any] | None = None,
+    ) -> Diagnosed:
+        """Return the stages of a user's slate with counts, and the one at fault."""
+        request = pb.DiagnoseRequest(
+            user_id=user_id, k=k, context=context or {}, rules=pb.SlateRules(**rules or {})
+        )
+        return diagnosed(self._call(self._stub.Diagnose, request))
 
     def forget(self, user_id: str) -> str:
         """Ask for a user to be forgotten; return the request's position."""
@@ -212,7 +267,15 @@ class Client:
 
 def _items(items: Sequence[Any]) -> tuple[SlateItem, ...]:
     return tuple(
-        SlateItem(item.item_id, item.score, tuple(item.sources), item.title) for item in items
+        SlateItem(
+            item.item_id,
+            item.score,
+            tuple(item.sources),
+            item.title,
+            tuple(item.rules),
+            item.sponsored,
+        )
+        for item in items
     )
 
 

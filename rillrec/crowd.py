@@ -17,6 +17,8 @@ from schemas.events import Interaction
 TRACK_AT_ONCE = 50
 REMEMBERED = 300
 SLATE_LENGTH = 10
+UNCAPPED = {"category_share": 1.0, "explore_every": 0}
+"""Rules of a slate that may be of one taste alone: so it shows what was learnt."""
 
 
 class Standing(Struct, frozen=True):
@@ -136,5 +138,5 @@ def fresh_slate(
 ) -> tuple[Slate, float]:
     """Return a slate that reflects an event just tracked, and how many ms it took to get it."""
     begin_s = time.perf_counter()
-    slate = client.recommend(user_id, k, after=after)
+    slate = client.recommend(user_id, k, after=after, rules=UNCAPPED)
     return slate, (time.perf_counter() - begin_s) * 1e3

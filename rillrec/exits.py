@@ -14,7 +14,7 @@ INTERRUPTED = 130
 
 MEANINGS = {
     OK: "it worked",
-    FOUND: "it ran and found trouble: refused events (validate), a fault (doctor)",
+    FOUND: "it ran and found trouble: refused events (validate), a fault (doctor, diagnose)",
     USAGE: "the command line is wrong",
     SETTINGS: "a setting is unknown, mistyped or out of range",
     UNAVAILABLE: "what it needs is not there: a file, Redis, Kafka, a model, an extra",

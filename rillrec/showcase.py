@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from rillrec.client import Client, Slate
-from rillrec.crowd import Crowd, fresh_slate
+from rillrec.crowd import UNCAPPED, Crowd, fresh_slate
 from schemas.events import Interaction
 
 VISITOR = "ann"
@@ -48,7 +48,7 @@ class Showcase:
 
     def show_stranger(self) -> None:
         """Show what somebody gets whom nobody knows."""
-        self._slate = self._client.recommend(VISITOR, SLATE_LENGTH)
+        self._slate = self._client.recommend(VISITOR, SLATE_LENGTH, rules=UNCAPPED)
         self._show(f"\n[bold]{VISITOR}, who has not clicked on anything yet[/], sees what trends:")
         self._show_items(self._slate, taste="")
 

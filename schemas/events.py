@@ -118,7 +118,20 @@ class Impression(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ItemUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The catalogue's newest word on an item, or its deletion. Later ones replace earlier ones."""
+    """The catalogue's newest word on an item, or its deletion. Later ones replace earlier ones.
+
+    Parameters
+    ----------
+    categories
+        The first one is the item's own, of which slates take a limited share.
+    min_age
+        Nobody younger gets the item, nor anybody whose age the request's context does not tell.
+    regions, blocked_regions
+        Where alone the item may be shown, everywhere if empty, and where it may not. Either keeps
+        it from requests whose context tells no region.
+    sponsored
+        Slates label it, and hold few such items.
+    """
 
     item_id: Id
     time_ms: TimeMs | None = None
@@ -133,6 +146,7 @@ class ItemUpdate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     sponsored: bool = False
     created_ms: TimeMs | None = None
     attributes: Context = {}
+    blocked_regions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_id("item_id", self.item_id)

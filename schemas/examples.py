@@ -26,7 +26,7 @@ class Query(Struct, frozen=True, gc=False):
         they have absorbed.
     context
         Fields of the unit's previous event, or of the request. What the models make of them, see
-        ``Contexts``.
+        ``Contexts``; hard rules read age and region.
     """
 
     user_id: str

@@ -16,7 +16,10 @@ from schemas.events import EVENT_TYPES
 
 SOURCES = ("popularity", "rules", "encoder", "session")
 STEPS = ("decode", "shard", "sessionise", "persist", "learn", "publish")
-METHODS = ("Recommend", "Score", "SimilarItems", "Track", "Forget", "GetModelInfo")
+METHODS = (
+    *("Recommend", "Score", "SimilarItems", "Explain", "Diagnose"),
+    *("Track", "Forget", "GetModelInfo"),
+)
 CODES = (
     "OK",
     "CANCELLED",

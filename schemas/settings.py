@@ -21,6 +21,7 @@ from schemas.keys import Keys
 from schemas.model_config import ModelConfig
 from schemas.settings_kafka import KafkaSettings
 from schemas.settings_section import Section
+from schemas.settings_slates import SlatesSettings
 from schemas.user_state import StreamRules
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -252,6 +253,7 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=StoreSettings)
     stream: StreamSettings = Field(default_factory=StreamSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
+    slates: SlatesSettings = Field(default_factory=SlatesSettings)
     serve: ServeSettings = Field(default_factory=ServeSettings)
     flow: FlowSettings = Field(default_factory=FlowSettings)
     kafka: KafkaSettings = Field(default_factory=KafkaSettings)

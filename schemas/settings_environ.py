@@ -77,7 +77,8 @@ def _typed(names: list[str], text: str) -> Any:
     try:
         value = adapter.validate_strings(text)
     except ValidationError:
-        return text
+        value = _scalar(text)
+        return value if isinstance(value, list) else text
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
@@ -111,6 +112,8 @@ def _text(value: Any) -> str:
         case dict():
             inner = ", ".join(f"{_quoted(k)} = {_toml(v)}" for k, v in value.items())
             return f"{{{inner}}}"
+        case list():
+            return _toml(value)
     return str(value)
 
 

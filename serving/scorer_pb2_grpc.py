@@ -49,6 +49,16 @@ class ScorerStub:
                 request_serializer=serving_dot_scorer__pb2.SimilarItemsRequest.SerializeToString,
                 response_deserializer=serving_dot_scorer__pb2.SimilarItemsResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/rillrec.v1.Scorer/Explain',
+                request_serializer=serving_dot_scorer__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=serving_dot_scorer__pb2.ExplainResponse.FromString,
+                _registered_method=True)
+        self.Diagnose = channel.unary_unary(
+                '/rillrec.v1.Scorer/Diagnose',
+                request_serializer=serving_dot_scorer__pb2.DiagnoseRequest.SerializeToString,
+                response_deserializer=serving_dot_scorer__pb2.DiagnoseResponse.FromString,
+                _registered_method=True)
         self.Track = channel.unary_unary(
                 '/rillrec.v1.Scorer/Track',
                 request_serializer=serving_dot_scorer__pb2.TrackRequest.SerializeToString,
@@ -85,6 +95,20 @@ class ScorerServicer:
 
     def SimilarItems(self, request, context):
         """Returns the items most alike to a given one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Tells why an item is in a user's slate, or why it is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diagnose(self, request, context):
+        """Walks the stages of a user's slate, and names the one at fault.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,6 +158,16 @@ def add_ScorerServicer_to_server(servicer, server):
                     servicer.SimilarItems,
                     request_deserializer=serving_dot_scorer__pb2.SimilarItemsRequest.FromString,
                     response_serializer=serving_dot_scorer__pb2.SimilarItemsResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=serving_dot_scorer__pb2.ExplainRequest.FromString,
+                    response_serializer=serving_dot_scorer__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Diagnose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diagnose,
+                    request_deserializer=serving_dot_scorer__pb2.DiagnoseRequest.FromString,
+                    response_serializer=serving_dot_scorer__pb2.DiagnoseResponse.SerializeToString,
             ),
             'Track': grpc.unary_unary_rpc_method_handler(
                     servicer.Track,
@@ -232,6 +266,60 @@ class Scorer:
             '/rillrec.v1.Scorer/SimilarItems',
             serving_dot_scorer__pb2.SimilarItemsRequest.SerializeToString,
             serving_dot_scorer__pb2.SimilarItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rillrec.v1.Scorer/Explain',
+            serving_dot_scorer__pb2.ExplainRequest.SerializeToString,
+            serving_dot_scorer__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diagnose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rillrec.v1.Scorer/Diagnose',
+            serving_dot_scorer__pb2.DiagnoseRequest.SerializeToString,
+            serving_dot_scorer__pb2.DiagnoseResponse.FromString,
             options,
             channel_credentials,
             insecure,

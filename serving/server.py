@@ -14,6 +14,7 @@ from online_models.threads import compute_on_one_thread
 from schemas import metrics
 from schemas.errors import ExtraMissing, SettingsError
 from schemas.positions import Marks
+from schemas.slate_rules import SlateRules
 from schemas.user_state import StreamRules
 from serving import scorer_pb2, scorer_pb2_grpc
 from serving.changeover import Changeover
@@ -62,6 +63,8 @@ class ScorerServer:
         Where events go, if it names brokers; else they go to the model's own event log in Redis.
     log_impressions
         Whether each slate becomes an impression event once it is served.
+    slates
+        How slates are made of what was ranked.
 
     Raises
     ------
@@ -84,6 +87,7 @@ class ScorerServer:
         stale_after_s: float = 5.0,
         kafka: KafkaSettings | None = None,
         log_impressions: bool = False,
+        slates: SlateRules | None = None,
     ) -> None:
         self.host, self.port, self._reuse_port = host, port, reuse_port
         self.telemetry = Telemetry()
@@ -113,6 +117,7 @@ class ScorerServer:
         )
         self._scorer = Scorer(
             rules=rules,
+            slates=slates,
             served=self.served,
             users=self._users,
             telemetry=self.telemetry,

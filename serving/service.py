@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from grpc import aio
 
-from online_models.recommender import Slate
 from online_models.sessions import query_of
 from schemas.examples import Query
-from schemas.positions import Marks, Position
+from schemas.positions import Position
+from schemas.slate_rules import SlateRules
 from schemas.user_state import StreamRules
 from serving import requests as checks
 from serving import scorer_pb2 as pb
@@ -20,7 +20,11 @@ from serving import tracking
 from serving.changeover import Changeover
 from serving.degrade import NO_USER_STATE
 from serving.event_log import Entry
+from serving.explained import diagnosis_to_wire, explanation_to_wire
+from serving.exploring import Explorer
 from serving.impressions import Impressions
+from serving.overrides import overridden
+from serving.replies import items_of, model_positions, positions_of, settings_of
 from serving.scorer_pb2_grpc import ScorerServicer
 from serving.served import ServedModel
 from serving.shown import shown
@@ -43,6 +47,8 @@ class Scorer(ScorerServicer):
     ----------
     rules
         How the stream is read, the same as in the flow. Unit and repeats are the model's own.
+    slates
+        How slates are made, where a request says nothing else.
     served
         Has the model that answers.
     impressions
@@ -53,6 +59,7 @@ class Scorer(ScorerServicer):
         self,
         *,
         rules: StreamRules,
+        slates: SlateRules | None = None,
         served: Changeover,
         users: Users,
         telemetry: Telemetry,
@@ -60,6 +67,7 @@ class Scorer(ScorerServicer):
         now_ms: Callable[[], int] = _now_ms,
     ) -> None:
         self._rules, self._now_ms = rules, now_ms
+        self._slates, self._explorer = slates or SlateRules(), Explorer()
         self._served, self._users = served, users
         self._telemetry, self._impressions = telemetry, impressions
 
@@ -68,21 +76,26 @@ class Scorer(ScorerServicer):
     ) -> pb.RecommendResponse:
         """Return the top items for a user."""
         k = checks.checked_k(request.k)
+        rules = overridden(self._slates, request.rules)
         model, known, query, stages = await self._asked(request, context)
         request_id = uuid4().hex
-        slate = model.ladder.recommend(query, k, stages)
+        exploration = self._explorer.of(request_id) if rules.explore_every else None
+        slate = model.ladder.recommend(query, k, stages, rules, exploration)
+        if exploration is not None:
+            self._explorer.served(item.item_id for item in slate.items)
         version = model.follower.replica.version
         self._telemetry.served([item.sources for item in slate.items], stages)
         if self._impressions is not None and slate.items:
             self._impressions.note(shown(request_id, query, slate, version))
         return pb.RecommendResponse(
             request_id=request_id,
-            items=_items(model, slate),
+            items=items_of(model, slate),
             degraded=stages,
             model_version=version,
-            user_positions=_positions(known.marks),
-            model_positions=_model_positions(model),
+            user_positions=positions_of(known.marks),
+            model_positions=model_positions(model),
             known_user=known.state is not None,
+            relaxed=slate.relaxed,
         )
 
     async def Score(  # noqa: N802
@@ -98,8 +111,8 @@ class Scorer(ScorerServicer):
                 for item_id, score in zip(item_ids, scores, strict=True)
             ],
             model_version=model.follower.replica.version,
-            user_positions=_positions(known.marks),
-            model_positions=_model_positions(model),
+            user_positions=positions_of(known.marks),
+            model_positions=model_positions(model),
             degraded=stages,
         )
 
@@ -109,12 +122,42 @@ class Scorer(ScorerServicer):
         """Return the items most alike to a given one."""
         k = checks.checked_k(request.k)
         stages: list[str] = []
+        item_id = checks.checked_id("item_id", request.item_id)
+        fields = checks.checked_context(request.context)
         model = self._served.model
-        slate = model.ladder.similar(checks.checked_id("item_id", request.item_id), k, stages)
+        slate = model.ladder.similar(item_id, k, stages, self._slates, fields)
         return pb.SimilarItemsResponse(
-            items=_items(model, slate),
+            items=items_of(model, slate),
             model_version=model.follower.replica.version,
-            model_positions=_model_positions(model),
+            model_positions=model_positions(model),
+            degraded=stages,
+        )
+
+    async def Explain(  # noqa: N802
+        self, request: pb.ExplainRequest, context: Context
+    ) -> pb.ExplainResponse:
+        """Return why an item is in a user's slate, or why not."""
+        k, item_id = checks.checked_k(request.k), checks.checked_id("item_id", request.item_id)
+        rules = overridden(self._slates, request.rules)
+        model, _, query, stages = await self._asked(request, context)
+        return explanation_to_wire(
+            model.ladder.explain(query, item_id, k, stages, rules),
+            title=model.follower.replica.state.title_of(item_id),
+            model_version=model.follower.replica.version,
+            degraded=stages,
+        )
+
+    async def Diagnose(  # noqa: N802
+        self, request: pb.DiagnoseRequest, context: Context
+    ) -> pb.DiagnoseResponse:
+        """Return the stages of a user's slate, and the one at fault."""
+        k = checks.checked_k(request.k)
+        rules = overridden(self._slates, request.rules)
+        model, known, query, stages = await self._asked(request, context)
+        return diagnosis_to_wire(
+            model.ladder.diagnose(query, k, stages, rules),
+            known_user=known.state is not None,
+            model_version=model.follower.replica.version,
             degraded=stages,
         )
 
@@ -134,7 +177,7 @@ class Scorer(ScorerServicer):
                 pb.Tracked(position=position.token(), refused=refused)
                 for position, refused in zip(positions, refusals, strict=True)
             ],
-            model_positions=_model_positions(self._served.model),
+            model_positions=model_positions(self._served.model),
         )
 
     async def Forget(  # noqa: N802
@@ -148,7 +191,7 @@ class Scorer(ScorerServicer):
         [position] = await self._append([wish], context)
         self._telemetry.tracked("forget", refused=False)
         return pb.ForgetResponse(
-            position=position.token(), model_positions=_model_positions(self._served.model)
+            position=position.token(), model_positions=model_positions(self._served.model)
         )
 
     async def GetModelInfo(  # noqa: N802
@@ -168,11 +211,11 @@ class Scorer(ScorerServicer):
             items=len(state.items),
             time_ms=progress.time_ms,
             age_s=model.follower.age_s,
-            model_positions=_model_positions(model),
+            model_positions=model_positions(model),
             settings={
                 "excludes": str(self._reading.excludes),
-                **_settings(self._rules),
-                **_settings(state.config),
+                **settings_of(self._rules),
+                **settings_of(state.config),
             },
         )
 
@@ -183,7 +226,9 @@ class Scorer(ScorerServicer):
         return replica.state.config.reading(self._rules) if replica.version else self._rules
 
     async def _asked(
-        self, request: pb.RecommendRequest | pb.ScoreRequest, context: Context
+        self,
+        request: pb.RecommendRequest | pb.ScoreRequest | pb.ExplainRequest | pb.DiagnoseRequest,
+        context: Context,
     ) -> tuple[ServedModel, Known, Query, list[str]]:
         """Return who answers, the user, the query, and the stages of degradation so far."""
         user_id = checks.checked_id("user_id", request.user_id)
@@ -220,40 +265,3 @@ class Scorer(ScorerServicer):
     async def _append(self, entries: list[Entry], context: Context) -> list[Position]:
         within_s = limit_s(context.time_remaining())
         return await self._served.model.events.append(entries, within_s=within_s)
-
-
-def _items(model: ServedModel, slate: Slate) -> list[pb.ScoredItem]:
-    title_of = model.follower.replica.state.title_of
-    return [
-        pb.ScoredItem(
-            item_id=item.item_id,
-            score=item.score,
-            sources=item.sources,
-            title=title_of(item.item_id),
-        )
-        for item in slate.items
-    ]
-
-
-def _model_positions(model: ServedModel) -> list[pb.SourcePosition]:
-    return _positions(model.follower.replica.state.progress.marks)
-
-
-def _positions(marks: Marks) -> list[pb.SourcePosition]:
-    return [
-        pb.SourcePosition(topic=topic, partition=partition, offset=offset)
-        for topic, partitions in sorted(marks.items())
-        for partition, offset in sorted(partitions.items())
-    ]
-
-
-def _settings(values: Any) -> dict[str, str]:
-    return {name: _shown(getattr(values, name)) for name in values.__struct_fields__}
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(f"{name}={part:g}" for name, part in sorted(value.items()))
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return " ".join(f"{part:g}" for part in value)
-    return str(value)

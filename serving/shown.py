@@ -14,7 +14,6 @@ from schemas.examples import Query
 from serving.event_log import Entry
 
 VARIANT = "default"
-PROPENSITY = 1.0  # nothing is explored: an item stands where the ranker put it
 _NONE = orjson.Fragment(b"[]")
 
 
@@ -60,7 +59,7 @@ def _item(place: int, item: SlateItem, features: orjson.Fragment) -> dict[str, A
         "item_id": item.item_id,
         "position": place,
         "score": np.float32(item.score) if math.isfinite(item.score) else 0.0,
-        "propensity": PROPENSITY,
+        "propensity": item.propensity,
         "sources": item.sources,
         "features": features,
     }

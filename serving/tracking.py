@@ -96,6 +96,7 @@ def _item(event: pb.ItemUpdate) -> dict[str, Any]:
         "categories": list(event.categories),
         "min_age": event.min_age,
         "regions": list(event.regions),
+        "blocked_regions": list(event.blocked_regions),
         "sponsored": event.sponsored,
         "attributes": dict(event.attributes),
     }

@@ -92,6 +92,7 @@ def _serve(url: str, settings: Settings, *, reuse_port: bool) -> bool:
         reuse_port=reuse_port,
         kafka=settings.kafka,
         log_impressions=serving.log_impressions,
+        slates=settings.slates.rules(),
     )
     interrupted = []
 

@@ -93,6 +93,7 @@ def scorer(folder: str, model: str) -> Iterator[ScorerStub]:
         port = free.getsockname()[1]
     command = ["up", "--model", model, "--data-dir", folder, "--port", str(port)]
     stream = {"RILLREC_STREAM__UNIT": STREAM.unit, "RILLREC_STREAM__REPEATS": STREAM.repeats}
+    stream["RILLREC_SLATES__EXPLORE_EVERY"] = "0"  # as in replay
     process = subprocess.Popen([sys.executable, "-m", "rillrec", *command], env=os.environ | stream)
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -90,7 +90,8 @@ def failure(client: ForeignClient, method: str, fields: dict[str, Any], **option
 def test_reflection_tells_all_that_a_client_needs(client: ForeignClient) -> None:
     assert {SCORER, "grpc.health.v1.Health"} <= set(client.services())
     assert client.methods(SCORER) == [
-        "Recommend", "Score", "SimilarItems", "Track", "Forget", "GetModelInfo",
+        "Recommend", "Score", "SimilarItems", "Explain", "Diagnose", "Track", "Forget",
+        "GetModelInfo",
     ]  # fmt: skip
 
 
@@ -147,6 +148,24 @@ def test_similar_items_leave_out_the_item_itself(client: ForeignClient) -> None:
     assert len(ids(reply)) == 5
     assert "i1" not in ids(reply)
     assert ids(client.call(f"{SCORER}/SimilarItems", {"item_id": "never seen"})) == []
+
+
+def test_a_request_says_how_its_slate_is_made(client: ForeignClient) -> None:
+    plain = ids(recommend(client, "nobody", k=10))
+    rules = {
+        "pins": {"2": plain[9]},
+        "sponsored": [plain[8]],
+        "blocked_items": [plain[0]],
+        "freshness": 0.0,
+    }
+    reply = recommend(client, "nobody", k=8, rules=rules)
+    assert plain[0] not in ids(reply)
+    assert [item["rules"] for item in reply["items"]] == [
+        [], [], ["pin"], ["sponsored"], [], [], [], [],
+    ]  # fmt: skip
+    assert ids(reply)[2:4] == [plain[9], plain[8]]
+    assert [item["sponsored"] for item in reply["items"]] == [n == 3 for n in range(8)]
+    assert reply["relaxed"] == []
 
 
 # ---- read your writes -----------------------------------------------------------------------
@@ -271,6 +290,11 @@ def test_disliked_item_is_not_shown_again(client: ForeignClient, store: RedisSto
         ("Recommend", {"user_id": "a", "k": 1_001}, "`k` is 1001: ask for 1 to 1000"),
         ("Recommend", {"user_id": "a", "k": 2**32 - 1}, "`k` is 4294967295"),
         ("Recommend", {"user_id": "a", "session_id": "s" * 300}, "`session_id` has 300 bytes"),
+        (
+            "Recommend",
+            {"user_id": "a", "rules": {"diversity": 7}},
+            "`rules`: diversity is 7.0, it must lie within 0 and 1",
+        ),
         ("Recommend", {"user_id": "a", "after": "garbage"}, "`after`: 'garbage' is not a position"),
         ("Recommend", {"user_id": "a", "time_ms": 1_760_000_000}, "are these seconds"),
         ("Recommend", {"user_id": "a", "time_ms": 0}, "`time_ms` is 0, before 1990"),

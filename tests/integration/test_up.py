@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from rillrec.client import Client, Slate
+from rillrec.crowd import UNCAPPED
 from rillrec.simulation import Click, Simulation, catalogue_updates, event_of
 from schemas.errors import CallFailed
 from tests.integration.conftest import Start
@@ -42,7 +43,8 @@ def teach(client: Client) -> None:
 def click(client: Client, item_id: str, number: int) -> Slate:
     now_ms = time.time_ns() // 1_000_000
     event = event_of(Click("ann", item_id), number=10_000 + number, time_ms=now_ms)
-    return client.recommend("ann", 5, after=client.track([event])[0].position)
+    after = client.track([event])[0].position
+    return client.recommend("ann", 5, after=after, rules=UNCAPPED)  # else 2 of 5 are of chess
 
 
 def test_clicks_change_the_slate_and_ctrl_c_leaves_no_process(start: Start) -> None:

@@ -58,6 +58,7 @@ VALID: dict[str, st.SearchStrategy[dict[str, Any]]] = {
             "in_stock": st.booleans(),
             "min_age": st.integers(0, 150),
             "regions": st.lists(ids, max_size=2),
+            "blocked_regions": st.lists(ids, max_size=2),
             "seller_id": st.none() | ids,
             "sponsored": st.booleans(),
             "created_ms": st.none() | times,

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from online_models.recommender import Recommender, Slate
+from online_models.reranking.exploring import Exploration
 from schemas.examples import Query
 from schemas.model_log import Publish, Put
+from schemas.slate_rules import SlateRules
 from serving.degrade import Ladder
 from serving.follow import Follower
 from serving.replica import Replica, Update
@@ -33,10 +35,16 @@ class Failing(Recommender):
 
     fails: Callable[[Query], bool] = staticmethod(lambda query: bool(query.history))
 
-    def recommend(self, query: Query, k: int = 20) -> Slate:
+    def recommend(
+        self,
+        query: Query,
+        k: int = 20,
+        rules: SlateRules | None = None,
+        exploration: Exploration | None = None,
+    ) -> Slate:
         if self.fails(query):
             raise IndexError("a row beyond the table")
-        return super().recommend(query, k)
+        return super().recommend(query, k, rules, exploration)
 
 
 def follower_at(publishes: tuple[Publish, ...], clock: Clock | None = None) -> Follower:
@@ -90,6 +98,17 @@ def test_no_model_answers_with_nothing_and_says_so() -> None:
     assert list(ladder.score(KNOWN, ["i1", "i2"], stages)) == [None, None]
     assert ladder.similar("i1", 3, stages) == Slate()
     assert stages == ["no_model", "no_model"]
+    assert ladder.explain(KNOWN, "i1", 3, []).reason == "no_model"
+    assert ladder.diagnose(KNOWN, 3, []).fault == "no_model"
+
+
+def test_what_is_degraded_is_at_fault_where_no_stage_is() -> None:
+    clock = Clock()
+    follower = follower_at(written(8), clock)
+    assert Ladder(follower).diagnose(KNOWN, 3, []).fault == ""
+    clock.now_s = 60.0
+    assert Ladder(follower).diagnose(KNOWN, 3, []).fault == "stale_model"
+    assert Ladder(follower).diagnose(KNOWN, 1_000, []).fault == "items"
 
 
 def test_broken_model_gives_way_to_what_trended_last_without_what_was_seen() -> None:

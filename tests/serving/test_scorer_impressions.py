@@ -72,6 +72,19 @@ def test_slates_are_logged_as_they_were_served(store: RedisStore, redis_url: str
     assert second.request_id == stranger.request_id
 
 
+def test_what_is_explored_is_logged_with_its_propensity(store: RedisStore, redis_url: str) -> None:
+    with (
+        scorer_at(redis_url, log_impressions=True) as scorer,
+        Client(f"127.0.0.1:{scorer.port}") as client,
+    ):
+        until(lambda: bool(client.model_info().version))
+        slate = client.recommend("ann", 10, rules={"explore_every": 5})
+        [event] = come(lambda: impressions_of(store), 1)
+    assert [place for place, item in enumerate(slate.items) if "explore" in item.rules] == [4, 9]
+    propensities = [item.propensity for item in event.items]
+    assert [place for place, chance in enumerate(propensities) if chance < 1] == [4, 9]
+
+
 def test_slates_are_not_logged_where_that_is_off(store: RedisStore, redis_url: str) -> None:
     with scorer_at(redis_url) as scorer, Client(f"127.0.0.1:{scorer.port}") as client:
         until(lambda: bool(client.recommend("ann", 5).items))

@@ -56,6 +56,14 @@ def test_impression_tells_what_was_shown_to_whom() -> None:
     assert [np.float32(item.score) for item in event.items] == [i.score for i in slate.items]
 
 
+def test_propensities_are_those_with_which_items_were_drawn() -> None:
+    slate = msgspec.structs.replace(
+        slate_of([[1.0], [2.0]]),
+        items=(SlateItem("a", 0.5, ()), SlateItem("b", 0.25, (), ("explore",), propensity=0.125)),
+    )
+    assert [item.propensity for item in read(slate).items] == [1.0, 0.125]
+
+
 def test_features_are_those_that_the_ranker_saw() -> None:
     recommender = Recommender(model_at(written(8)))
     slate = recommender.recommend(ASKED, 5)

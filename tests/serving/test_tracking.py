@@ -89,6 +89,7 @@ def test_item_arrives_as_it_was_sent() -> None:
         "in_stock": False,
         "min_age": 18,
         "regions": ("de",),
+        "blocked_regions": ("at",),
         "seller_id": "s",
         "sponsored": True,
         "created_ms": NOW_MS - 1,
