@@ -45,7 +45,7 @@ def untimed(figures: dict[str, Any]) -> dict[str, Any]:
 def test_the_report_has_the_keys_of_the_protocol_and_learns(run: Run, tmp_path: Path) -> None:
     figures = report(run, write_csv(tmp_path / "clicks.csv.gz", 1_500))
     assert list(figures) == KEYS
-    assert list(figures["metrics"]) == ["hr@10", "hr@20", "mrr@20", "ndcg@10"]
+    assert list(figures["metrics"])[:4] == ["hr@10", "hr@20", "mrr@20", "ndcg@10"]
     assert list(figures["by_source"]) == ["popularity", "rules", "encoder"]
     assert figures["events"] == 1_500
     assert figures["metrics"]["hr@10"] > figures["by_source"]["popularity"]["hr@10"] + 0.1
