@@ -96,7 +96,7 @@ def ranking_metrics(ranks: npt.NDArray[np.int64]) -> dict[str, float]:
     >>> [figures[name] for name in ("hr@10", "hr@20", "mrr@20", "ndcg@10", "precision@20")]
     [0.5, 0.75, 0.3875, 0.4077, 0.0375]
     """
-    means = {}
+    means: dict[str, float] = {}
     for k in (10, 20):
         reciprocal = reciprocal_ranks(ranks, k)
         hits = reciprocal > 0

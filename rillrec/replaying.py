@@ -76,11 +76,12 @@ class Replay:
             check_reading(config, replica.state.config)
         self.starts_at = _row_reached(replica, source)
         self.evaluator = Evaluator(
-            replica.state.items,
+            replica.state,
             unit=settings.stream.unit,
             top=protocol.top,
             score_every=protocol.score_every,
             warm_up=protocol.warm_up,
+            seed=protocol.seed,
         )
         self.learner = Learner(
             replica.state,

@@ -28,6 +28,11 @@ KEYS = [
     "by_source",
     "candidate_recall",
     "coverage",
+    "intervals_95",
+    "compared",
+    "segments",
+    "slates",
+    "calibration",
 ]
 TIMING = ("seconds", "events_per_s")
 
@@ -47,6 +52,11 @@ def test_the_report_has_the_keys_of_the_protocol_and_learns(run: Run, tmp_path: 
     assert list(figures) == KEYS
     assert list(figures["metrics"])[:4] == ["hr@10", "hr@20", "mrr@20", "ndcg@10"]
     assert list(figures["by_source"]) == ["popularity", "rules", "encoder"]
+    assert set(figures["slates"]) == {
+        "diversity", "category_diversity", "novelty_bits", "exposure_gini"
+    }  # fmt: skip
+    low, high = figures["intervals_95"]["mrr@20"]
+    assert low < figures["metrics"]["mrr@20"] < high
     assert figures["events"] == 1_500
     assert figures["metrics"]["hr@10"] > figures["by_source"]["popularity"]["hr@10"] + 0.1
 
@@ -171,7 +181,14 @@ def test_a_replay_lets_go_of_the_model_at_its_end(tmp_path: Path) -> None:
 def test_people_get_a_table(run: Run, tmp_path: Path) -> None:
     ran = run("replay", write_csv(tmp_path / "a.csv"))
     assert ran.code == 0
-    for text in ("hr@20", "Rillrec", "rules alone", "200 events in"):
+    for text in (
+        "hr@20",
+        "Rillrec",
+        "rules alone",
+        "95 % interval",
+        "item of the tail",
+        "200 events",
+    ):
         assert text in ran.out
 
 
