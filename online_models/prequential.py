@@ -18,6 +18,7 @@ import numpy.typing as npt
 from online_models.evaluation.calibration import softmax_of
 from online_models.evaluation.census import Census
 from online_models.evaluation.contenders import DEFAULTS, Contender, contenders_of, rank_of
+from online_models.evaluation.lagging import Lagging
 from online_models.evaluation.predictions import Prediction, Predictions
 from online_models.evaluation.report import Reported, report_of
 from online_models.evaluation.slates import category_diversity, vector_diversity
@@ -130,7 +131,13 @@ class Evaluator:
 
     def report(self) -> dict[str, Any]:
         """Return all figures, as ``rillrec replay --json`` prints them."""
-        return report_of(self.reported(), self.census, items=len(self.state.items), seed=self.seed)
+        return report_of(
+            self.reported(),
+            self.census,
+            items=len(self.state.items),
+            seed=self.seed,
+            lagging=[one.name for one in self.contenders if isinstance(one, Lagging)],
+        )
 
     def _category_diversity(self, rows: npt.NDArray[np.int64]) -> float:
         items = self.state.items

@@ -39,6 +39,10 @@ def print_report(
     if compared:
         told = {name: report["compared"][name] for name in compared}
         console.print(gains_table(told, title="how far Rillrec is ahead of each"))
+    if "ablation" in report:
+        console.print(gains_table(report["ablation"], title="what each source adds"))
+    if "freshness" in report:
+        console.print(_freshness_table(report["freshness"]))
     console.print(_segments_table(report["segments"]))
     console.print(
         f"{report['scored']:,} predictions; the target was among the candidates of "
@@ -49,10 +53,10 @@ def print_report(
     console.print(_events(report))
 
 
-def gains_table(compared: Mapping[str, Any], *, title: str, first: str = "") -> Table:
+def gains_table(compared: Mapping[str, Any], *, title: str) -> Table:
     """Return a table of paired differences, with how sure they are."""
     table = Table(title=title)
-    table.add_column(first)
+    table.add_column("")
     for column in ("hr@20", "95 %", "p", "mrr@20", "95 %", "p"):
         table.add_column(column, justify="right")
     for name, told in compared.items():
@@ -79,6 +83,28 @@ def _table(report: Mapping[str, Any]) -> Table:
     table.add_row("  last half", *_row(report["metrics_last_half"]), end_section=True)
     for source, metrics in report["by_source"].items():
         table.add_row(f"{source} alone", *_row(metrics))
+    return table
+
+
+def _freshness_table(freshness: Mapping[str, Any]) -> Table:
+    """Return a table of models that lag, beside the one that does not."""
+    table = Table(title=f"what freshness is worth, on {freshness['scored']:,} predictions")
+    table.add_column("the model lags by")
+    for column in ("hr@20", "lost", "p", "mrr@20", "lost", "p"):
+        table.add_column(column, justify="right")
+    own = freshness["metrics"]
+    table.add_row("0", f"{own['hr@20']:.4f}", "", "", f"{own['mrr@20']:.4f}", "", "")
+    for name, metrics in freshness["lagging"].items():
+        told = freshness["compared"][name]
+        table.add_row(
+            name,
+            f"{metrics['hr@20']:.4f}",
+            f"{told['hr@20_gain']:.4f}",
+            _p(told["mcnemar_p"]),
+            f"{metrics['mrr@20']:.4f}",
+            f"{told['mrr@20_gain']:.4f}",
+            _p(told["bootstrap_p"]),
+        )
     return table
 
 

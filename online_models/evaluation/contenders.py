@@ -96,16 +96,21 @@ def contenders_of(names: Sequence[str], items: ItemTable) -> list[Contender]:
     ValueError
         There is none of that name.
     """
-    contenders: list[Contender] = []
-    for name in dict.fromkeys(names):
-        if name in SOURCES:
-            contenders.append(SourceAlone(name))
-        elif name in _BASELINES:
-            contenders.append(Baseline(name, _BASELINES[name](), items))
-        else:
-            known = ", ".join(contender_names())
-            raise ValueError(f"there is nothing called {name!r} to compare with: take {known}")
-    return contenders
+    check_contenders(names)
+    return [
+        Baseline(name, _BASELINES[name](), items) if name in _BASELINES else SourceAlone(name)
+        for name in dict.fromkeys(names)
+    ]
+
+
+def check_contenders(names: Sequence[str]) -> None:
+    """Raise ``ValueError`` where there is none of a name, naming those that there are."""
+    known = contender_names()
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"there is nothing called {name!r} to compare with: take {', '.join(known)}"
+            )
 
 
 def rank_of(slate: npt.NDArray[np.int64], place: int) -> int:

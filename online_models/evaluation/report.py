@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from online_models.evaluation.bootstrap import interval, resampled_means, two_sided_p
 from online_models.evaluation.calibration import calibration
 from online_models.evaluation.census import Census
+from online_models.evaluation.lagging import NO_MODEL
 from online_models.evaluation.predictions import Predictions
 from online_models.evaluation.segments import segment_figures, segments
 from online_models.evaluation.significance import mcnemar
@@ -50,7 +52,9 @@ class Reported:
         return self.all.ranks(contender)[self.kept]
 
 
-def report_of(run: Reported, census: Census, *, items: int, seed: int) -> dict[str, Any]:
+def report_of(
+    run: Reported, census: Census, *, items: int, seed: int, lagging: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return all figures of a run.
 
     Parameters
@@ -59,9 +63,11 @@ def report_of(run: Reported, census: Census, *, items: int, seed: int) -> dict[s
         How many the model knows.
     seed
         Of the resamples.
+    lagging
+        The contenders that lag, told apart from the others.
     """
     ranks = run.column("rank")
-    others = {name: run.ranks(name) for name in run.contenders}
+    others = {name: run.ranks(name) for name in run.contenders if name not in lagging}
     intervals, compared = comparison(run.column("unit"), ranks, others, seed=seed)
     exposures = _exposures(run)
     return {
@@ -76,6 +82,7 @@ def report_of(run: Reported, census: Census, *, items: int, seed: int) -> dict[s
         "segments": _segments(run, census, ranks, others),
         "slates": _slates(run, exposures, items),
         "calibration": _calibration(run, ranks),
+        **({"freshness": _freshness(run, ranks, lagging, seed)} if lagging else {}),
     }
 
 
@@ -128,6 +135,20 @@ def _segments(
         by_source = {other: segment_figures(theirs[mask]) for other, theirs in others.items()}
         figures[name] = {**segment_figures(ranks[mask]), "by_source": by_source}
     return figures
+
+
+def _freshness(run: Reported, ranks: Ranks, lagging: Sequence[str], seed: int) -> dict[str, Any]:
+    """Return what models that lag do on the predictions that all of them had a model for."""
+    theirs = {name: run.ranks(name) for name in lagging}
+    all_had = np.logical_and.reduce([by != NO_MODEL for by in theirs.values()])
+    own, theirs = ranks[all_had], {name: by[all_had] for name, by in theirs.items()}
+    _, compared = comparison(run.column("unit")[all_had], own, theirs, seed=seed)
+    return {
+        "scored": len(own),
+        "metrics": ranking_metrics(own),
+        "lagging": {name: ranking_metrics(by) for name, by in theirs.items()},
+        "compared": compared,
+    }
 
 
 def _slates(run: Reported, exposures: Ranks, items: int) -> dict[str, Any]:

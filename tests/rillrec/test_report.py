@@ -86,6 +86,29 @@ def test_comparisons_are_shown_where_they_were_asked_for() -> None:
         assert figure in row
 
 
+def test_what_each_source_adds_is_shown_where_it_was_asked_for() -> None:
+    assert "what each source adds" not in printed()
+    text = printed(ablation={"encoder": {"metrics": METRICS, **GAINS}})
+    [row] = [line for line in text.splitlines() if "+0.0321" in line]
+    assert "encoder" in row
+    assert "what each source adds" in text
+
+
+def test_models_that_lag_stand_beside_the_one_that_does_not() -> None:
+    freshness = {
+        "scored": 4_444,
+        "metrics": METRICS | {"hr@20": 0.5},
+        "lagging": {"30min": METRICS | {"hr@20": 0.4679}},
+        "compared": {"30min": GAINS},
+    }
+    text = printed(freshness=freshness)
+    assert "what freshness is worth, on 4,444 predictions" in text
+    assert any("0.5000" in line and " 0 " in line for line in text.splitlines())
+    [row] = [line for line in text.splitlines() if "30min" in line]
+    for figure in ("0.4679", "0.0321", "<.001", "0.0625", "-0.0123", "0.042"):
+        assert figure in row
+
+
 def test_only_losses_that_happened_are_told() -> None:
     assert "12,345 events in 2.5 s, 4,938/s\n" in printed()
     assert "4,938/s, 7 rejected, 2 duplicates\n" in printed(rejected=7, duplicates=2)
