@@ -17,10 +17,10 @@ SEGMENTS = {
     "user_over_50": "user with more",
     "unit_at_most_1": "unit with at most 1 event",
     "item_unseen": "item never seen before",
-    "item_under_1_hour": "item seen first within 1 h",
-    "item_under_1_day": "item seen first within 1 day",
+    "item_under_1_hour": "item new within 1 hour",
+    "item_under_1_day": "item new within 1 day",
     "item_older": "item known for longer",
-    "item_head": "item of the head, a fifth",
+    "item_head": "item of the head (a fifth)",
     "item_tail": "item of the tail",
 }
 
@@ -57,16 +57,16 @@ def gains_table(compared: Mapping[str, Any], *, title: str) -> Table:
     """Return a table of paired differences, with how sure they are."""
     table = Table(title=title)
     table.add_column("")
-    for column in ("hr@20", "95 %", "p", "mrr@20", "95 %", "p"):
+    for column in ("hr@20", "± 95 %", "p", "mrr@20", "± 95 %", "p"):
         table.add_column(column, justify="right")
     for name, told in compared.items():
         table.add_row(
             name,
             f"{told['hr@20_gain']:+.4f}",
-            _span(told["hr@20_gain_95"]),
+            _half(told["hr@20_gain_95"]),
             _p(told["mcnemar_p"]),
             f"{told['mrr@20_gain']:+.4f}",
-            _span(told["mrr@20_gain_95"]),
+            _half(told["mrr@20_gain_95"]),
             _p(told["bootstrap_p"]),
         )
     return table
@@ -78,7 +78,7 @@ def _table(report: Mapping[str, Any]) -> Table:
     for figure in FIGURES:
         table.add_column(figure, justify="right")
     table.add_row("[bold]Rillrec[/]", *_row(report["metrics"]))
-    spread = {name: _half(low_high) for name, low_high in report["intervals_95"].items()}
+    spread = {name: f"±{_half(low_high)}" for name, low_high in report["intervals_95"].items()}
     table.add_row("  95 % interval", *[spread.get(figure, "") for figure in FIGURES])
     table.add_row("  last half", *_row(report["metrics_last_half"]), end_section=True)
     for source, metrics in report["by_source"].items():
@@ -149,11 +149,7 @@ def _row(metrics: Mapping[str, float]) -> list[str]:
 
 
 def _half(low_high: list[float]) -> str:
-    return f"±{(low_high[1] - low_high[0]) / 2:.4f}"
-
-
-def _span(low_high: list[float]) -> str:
-    return f"{low_high[0]:+.4f} {low_high[1]:+.4f}"
+    return f"{(low_high[1] - low_high[0]) / 2:.4f}"
 
 
 def _p(value: float) -> str:
