@@ -20,7 +20,7 @@ SEGMENTS = {
     "item_under_1_hour": "item new within 1 hour",
     "item_under_1_day": "item new within 1 day",
     "item_older": "item known for longer",
-    "item_head": "item of the head (a fifth)",
+    "item_head": "item of the head",
     "item_tail": "item of the tail",
 }
 

@@ -10,6 +10,7 @@ from online_models.learner import Learner
 from online_models.prequential import Evaluator
 from online_models.state import ModelState
 from schemas.examples import Example
+from schemas.model_log import is_base
 from tests.builders import (
     SMALL,
     START_MS,
@@ -18,6 +19,8 @@ from tests.builders import (
     contents,
     differences,
     learn,
+    learner,
+    over_the_wire,
     random_stream,
     small,
 )
@@ -126,3 +129,17 @@ def test_bounds_of_arguments_are_told() -> None:
 def test_shapes_are_those_of_the_learner() -> None:
     _, [lagging], _ = learner_with([1])
     assert lagging.state.config == SMALL
+
+
+def test_what_was_drained_is_in_the_next_base() -> None:
+    learning = learner()
+    learning.learn_many(random_stream(200, items=60))
+    assert learning.drain()
+    assert learning.pending
+    learning.learn_many(random_stream(300, items=60)[200:])
+    learning.close_micro_batch()
+    [base, _] = learning.collect()
+    assert is_base(base)
+    state = ModelState()
+    state.apply_publish(over_the_wire(base))
+    assert not differences(learning.state, state)
