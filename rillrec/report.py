@@ -114,6 +114,8 @@ def _segments_table(segments: Mapping[str, Any]) -> Table:
     for column in ("", "predictions", "hr@20", "mrr@20", "popularity hr@20"):
         table.add_column(column, justify="right" if column else "left")
     for name, label in SEGMENTS.items():
+        if name in ("unit_at_most_1", "item_unseen", "item_head"):
+            table.add_section()
         told = segments[name]
         if told["count"]:
             popular = told["by_source"].get("popularity")
@@ -123,7 +125,6 @@ def _segments_table(segments: Mapping[str, Any]) -> Table:
                 f"{told['hr@20']:.4f}",
                 f"{told['mrr@20']:.4f}",
                 f"{popular['hr@20']:.4f}" if popular else "",
-                end_section=name in ("user_over_50", "unit_at_most_1", "item_older"),
             )
     return table
 
