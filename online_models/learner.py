@@ -12,7 +12,7 @@ import msgspec
 from online_models.index_upkeep import IndexUpkeep
 from online_models.list_sample import ListSample
 from online_models.micro_batch import MicroBatch
-from online_models.ranker_lists import RankerLists
+from online_models.ranker_lists import ListMaker, RankerLists
 from online_models.recommender import Ranking, Recommender
 from online_models.state import ModelState
 from online_models.training import Training
@@ -53,6 +53,8 @@ class Learner:
     ----------
     state
         Owned and written in place. To go on with a stored model, load it before.
+    lists
+        Makes what the ranker learns from; the recommender's candidates where not given.
     micro_batch
         Examples a step. Smaller ones learn more from each, and cost more.
     lists_every, all_lists_until, hurried_steps
@@ -76,6 +78,7 @@ class Learner:
         recommender: Recommender | None = None,
         *,
         observer: Observer | None = None,
+        lists: ListMaker | None = None,
         micro_batch: int = 64,
         lists_every: int = 2,
         all_lists_until: int = 50_000,
@@ -98,7 +101,7 @@ class Learner:
         self.publish_interval_ms, self.base_growth = publish_interval_ms, base_growth
         self.labels: Counter[str] = Counter()
         self._batch = MicroBatch(state, micro_batch)
-        self._lists = RankerLists(self.recommender.retriever)
+        self._lists: ListMaker = lists or RankerLists(self.recommender.retriever)
         self._training = Training(state)
         self._upkeep = IndexUpkeep(state, background=background)
         self._marks: Marks = {t: dict(parts) for t, parts in state.progress.marks.items()}
@@ -200,6 +203,17 @@ class Learner:
         )
         publish = Publish(self.state.progress, entries)
         return [*self._base(publish), publish]
+
+    def drain(self) -> tuple[Entry, ...]:
+        """Return all that changed since the last call, in the middle of a micro-batch too.
+
+        For replicas in this process, such as measure what freshness is worth. It takes the place of
+        publishing: what was drained is in no later publish, but for the bases.
+        """
+        self._batch.settle()
+        entries = (*self._entries, *self.state.collect())
+        self._entries = []
+        return entries
 
     def _base(self, publish: Publish) -> list[Publish]:
         self._log_bytes += _size(publish)

@@ -9,31 +9,37 @@ J. Gama, R. Sebastião, P. P. Rodrigues: On evaluating stream learning algorithm
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from online_models.items import ItemTable
-from online_models.metrics import ranking_metrics
+from online_models.evaluation.calibration import softmax_of
+from online_models.evaluation.census import Census
+from online_models.evaluation.contenders import DEFAULTS, Contender, contenders_of, rank_of
+from online_models.evaluation.lagging import Lagging
+from online_models.evaluation.predictions import Prediction, Predictions
+from online_models.evaluation.report import Reported, report_of
+from online_models.evaluation.slates import category_diversity, vector_diversity
 from online_models.recommender import Ranking
+from online_models.state import ModelState
 from schemas.examples import Example
 
-REPORTED_SOURCES = ("popularity", "rules", "encoder")
+NAN = float("nan")
 
 
 class Evaluator:
     """Notes the rank of the true next item in the slate as it stands just before the event.
 
     Of sessions the first event is not scored, of users it is. A target that is excluded, or not
-    known to the model, is a miss. Memory grows by about 150 bytes for each prediction,
-    and as much for each unit.
+    known to the model, is a miss. Memory grows by about 200 bytes for each prediction, and by 100
+    to 150 for each unit, user and item.
 
     Parameters
     ----------
-    items
-        The model's, to find the targets in.
+    state
+        The model's: its items, to find the targets in, and its vectors.
     unit
         ``session`` or ``user``.
     top
@@ -42,16 +48,22 @@ class Evaluator:
         Score every n-th unit by order of first appearance.
     warm_up
         The share of the events, at the beginning, whose predictions are not reported.
+    contenders
+        What else ranks the same targets; the sources alone, where not given.
+    seed
+        Of the resamples that confidence is told by.
     """
 
     def __init__(
         self,
-        items: ItemTable,
+        state: ModelState,
         *,
         unit: str = "session",
         top: int = 20,
         score_every: int = 1,
         warm_up: float = 0.1,
+        contenders: Sequence[Contender] | None = None,
+        seed: int = 0,
     ) -> None:
         if score_every < 1:
             raise ValueError(f"score_every is {score_every}, it must be at least 1")
@@ -59,64 +71,91 @@ class Evaluator:
             raise ValueError(f"warm_up is {warm_up}, it must lie in [0, 1)")
         if top < 1:
             raise ValueError(f"top is {top}, it must be at least 1")
-        self.items, self.unit, self.top = items, unit, top
-        self.score_every, self.warm_up = score_every, warm_up
+        self.state, self.unit, self.top = state, unit, top
+        self.score_every, self.warm_up, self.seed = score_every, warm_up, seed
+        if contenders is None:
+            contenders = contenders_of(DEFAULTS, state.items)
+        self.contenders = contenders
         self.events = 0
-        self._units: dict[str, bool] = {}  # whether they are scored
-        self._places = array("q")
-        self._ranks = array("q")
-        self._candidate = array("b")
-        self._by_source = {name: array("q") for name in REPORTED_SOURCES}
-        self._shown: list[npt.NDArray[np.int32]] = []
+        self.census = Census(state.items)
+        self.predictions = Predictions(contender.name for contender in contenders)
+        self._units: dict[str, int] = {}  # their numbers, in the order in which they were opened
+        self._last: Example | None = None
 
     def wants(self, example: Example) -> bool:
         """Count an event, and return whether it is to be predicted."""
         self.events += 1
+        if self._last is not None and self._last.weight > 0:
+            self.census.count(self._last)
+        self._last = example
+        for contender in self.contenders:
+            contender.see(example)
         key = example.query.unit_key
         if example.weight <= 0:
             return False
         # Out of order, a second event can open a unit: it has its number already.
-        if example.opens_unit and key not in self._units:
-            self._units[key] = len(self._units) % self.score_every == 0
-        return self._units.get(key, False) and (self.unit == "user" or not example.opens_unit)
+        if example.opens_unit:
+            self._units.setdefault(key, len(self._units))
+        number = self._units.get(key, -1)
+        scored = number >= 0 and number % self.score_every == 0
+        return scored and (self.unit == "user" or not example.opens_unit)
 
     def observe(self, example: Example, ranking: Ranking) -> None:
-        """Note where the target stands."""
+        """Note where the target stands, and what the slate is like."""
         rows = ranking.candidates.rows
-        row = self.items.row_of(example.item_id)
-        place = int(np.searchsorted(rows, row))
-        found = row >= 0 and place < len(rows) and bool(rows[place] == row)
+        place = _place_of(rows, self.state.items.row_of(example.item_id))
         slate = ranking.top(self.top)
-        self._places.append(self.events - 1)
-        self._candidate.append(found)
-        self._ranks.append(_rank(slate, place) if found else 0)
-        for name, ranks in self._by_source.items():
-            ranks.append(_rank(ranking.top_by(name, self.top), place) if found else 0)
-        self._shown.append(rows[slate].astype(np.int32))
+        shown = self.census.numbers_of(rows[slate])
+        confidence, slate_confidence = _confidence(ranking, slate)
+        prediction = Prediction(
+            place=self.events - 1,
+            unit=self._units[example.query.unit_key],
+            rank=rank_of(slate, place),
+            candidate=place >= 0,
+            user_events=self.census.user_events(example.query.user_id),
+            unit_events=len(example.query.history),
+            item=self.census.number_of(example.item_id),
+            item_age_ms=self.census.age_ms(example.item_id, example.time_ms),
+            confidence=confidence,
+            slate_confidence=slate_confidence,
+            diversity=vector_diversity(self.state.encoder.output.array[rows[slate]]),
+            category_diversity=self._category_diversity(rows[slate]),
+            novelty_bits=self.census.novelty_bits(shown),
+        )
+        ranks = {c.name: c.rank(example, ranking, place, self.top) for c in self.contenders}
+        self.predictions.add(prediction, shown, ranks)
+
+    def reported(self) -> Reported:
+        """Return the predictions that are reported: those after the warm-up."""
+        return Reported(self.predictions, warm_up=self.warm_up, events=self.events)
 
     def report(self) -> dict[str, Any]:
         """Return all figures, as ``rillrec replay --json`` prints them."""
-        places = np.array(self._places, dtype=np.int64)
-        warm = places >= self.warm_up * self.events
-        late = warm & (places >= self.events / 2)
-        ranks = np.array(self._ranks, dtype=np.int64)
-        shown = [rows for rows, kept in zip(self._shown, warm, strict=True) if kept]
-        distinct = len(np.unique(np.concatenate(shown))) if shown else 0
-        recall = float(np.array(self._candidate)[warm].mean()) if warm.any() else 0.0
-        return {
-            "scored": int(warm.sum()),
-            "metrics": ranking_metrics(ranks[warm]),
-            "metrics_last_half": ranking_metrics(ranks[late]),
-            "by_source": {
-                name: ranking_metrics(np.array(by, dtype=np.int64)[warm])
-                for name, by in self._by_source.items()
-            },
-            "candidate_recall": round(recall, 4),
-            "coverage": round(distinct / max(1, len(self.items)), 4),
-        }
+        return report_of(
+            self.reported(),
+            self.census,
+            items=len(self.state.items),
+            seed=self.seed,
+            lagging=[one.name for one in self.contenders if isinstance(one, Lagging)],
+        )
+
+    def _category_diversity(self, rows: npt.NDArray[np.int64]) -> float:
+        items = self.state.items
+        if not items.catalogue:
+            return NAN
+        updates = [items.catalogue.get(items.id_of(row)) for row in rows.tolist()]
+        return category_diversity([update.categories if update else () for update in updates])
 
 
-def _rank(slate: npt.NDArray[np.int64], place: int) -> int:
-    """Return where a candidate stands in a slate, from 1; 0 where it does not."""
-    found = np.flatnonzero(slate == place)
-    return int(found[0]) + 1 if len(found) else 0
+def _place_of(rows: npt.NDArray[np.int64], row: int) -> int:
+    """Return where a row stands among others in rising order, -1 where it does not."""
+    place = int(np.searchsorted(rows, row))
+    return place if row >= 0 and place < len(rows) and rows[place] == row else -1
+
+
+def _confidence(ranking: Ranking, slate: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Return the ranker's probability of the slate's first item, and of all of them."""
+    if not len(ranking.candidates.history) or not len(slate):
+        return NAN, NAN
+    probabilities = softmax_of(ranking.scores, slate)
+    return float(probabilities[0]), float(probabilities.sum())

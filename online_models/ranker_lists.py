@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +19,13 @@ from schemas.examples import Query
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+
+class ListMaker(Protocol):
+    """Makes the lists that the ranker learns from."""
+
+    def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
+        """Return features and the target's place; ``None`` where nobody proposes the target."""
 
 
 class RankerLists:

@@ -72,18 +72,18 @@ class Table:
     def collect(self) -> Iterator[Put]:
         """Yield what changed since the last call, and call it unchanged."""
         index = np.flatnonzero(self.dirty)
-        yield from self._puts(index)
+        yield from self.puts(index)
         self.dirty.reshape(-1)[index] = False
 
     def snapshot(self, rows: int) -> Iterator[Put]:
         """Yield what differs from the fill value in the first rows; dense tables whole."""
         if not self.by_row:
-            yield from self._puts(np.arange(self.dirty.size))
+            yield from self.puts(np.arange(self.dirty.size))
             return
         cells = self.array[:rows].reshape((-1, *self._cell))
         differs = cells != self.fill
         differs = differs.any(axis=tuple(range(1, differs.ndim)))
-        yield from self._puts(np.flatnonzero(differs))
+        yield from self.puts(np.flatnonzero(differs))
 
     def put(self, entry: Put) -> npt.NDArray[np.int64]:
         """Take over absolute values; return the cells, flat.
@@ -102,7 +102,8 @@ class Table:
         self.dirty.reshape(-1)[index] = False  # whoever reads the log has it already
         return index.astype(np.int64)
 
-    def _puts(self, index: npt.NDArray[np.int64]) -> Iterator[Put]:
+    def puts(self, index: npt.NDArray[np.int64]) -> Iterator[Put]:
+        """Yield the values of cells, by their flat index, whether they changed or not."""
         cells = self.array.reshape((-1, *self._cell))
         cell_bytes = 8 + self.array.dtype.itemsize * int(np.prod(self._cell, dtype=np.int64))
         most = max(1, MAX_PUT_BYTES // cell_bytes)

@@ -13,10 +13,14 @@ from flows.lease import Lease, this_process
 from flows.recommend import build_flow, wall_ms
 from flows.sources.file import FileSource
 from flows.tally import Tally
+from online_models.evaluation.ablation import Without
+from online_models.evaluation.contenders import DEFAULTS, contenders_of
+from online_models.evaluation.lagging import Feed, Lagging
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
 from rillrec.engine import run_flow
 from rillrec.exits import UNAVAILABLE
+from rillrec.intervals import interval_name
 from schemas.errors import SourceError, StoreError
 from schemas.settings import Settings
 from serving.replica import Replica
@@ -26,12 +30,29 @@ PUBLISH_INTERVAL_MS = 1_000
 
 
 class Protocol(Struct, frozen=True, kw_only=True):
-    """How predictions are made and reported. None of it changes what is learnt, but ``seed``."""
+    """How predictions are made and reported.
+
+    None of it changes what is learnt, but ``seed`` and ``without``.
+
+    Parameters
+    ----------
+    top, score_every, warm_up
+        See ``Evaluator``.
+    compare
+        Sources and baselines that rank the same targets, besides those that always do.
+    sync_ms
+        Intervals of event time by which models lag that rank the same targets. Not with a store.
+    without
+        A source that nobody listens to; all of them are heard where it is empty.
+    """
 
     top: int = 20
     score_every: int = 1
     warm_up: float = 0.1
     seed: int = 0
+    compare: tuple[str, ...] = ()
+    sync_ms: tuple[int, ...] = ()
+    without: str = ""
 
 
 class Replay:
@@ -75,18 +96,15 @@ class Replay:
         if replica.version:
             check_reading(config, replica.state.config)
         self.starts_at = _row_reached(replica, source)
-        self.evaluator = Evaluator(
-            replica.state.items,
-            unit=settings.stream.unit,
-            top=protocol.top,
-            score_every=protocol.score_every,
-            warm_up=protocol.warm_up,
-        )
+        without = Without(replica.state, protocol.without) if protocol.without else None
         self.learner = Learner(
             replica.state,
-            observer=self.evaluator,
+            without,
+            lists=without,
             publish_interval_ms=None if store is None else PUBLISH_INTERVAL_MS,
         )
+        self.evaluator = _evaluator(self.learner, protocol, unit=settings.stream.unit)
+        self.learner.observer = self.evaluator
         self._flow = build_flow(
             source,
             self._store,
@@ -134,6 +152,22 @@ class Replay:
             "events_per_s": round(tally.events / self.seconds, 1) if self.seconds else 0.0,
             **self.evaluator.report(),
         }
+
+
+def _evaluator(learner: Learner, protocol: Protocol, *, unit: str) -> Evaluator:
+    names = () if protocol.without else (*DEFAULTS, *protocol.compare)
+    contenders = contenders_of(names, learner.state.items)
+    feed = Feed(learner.state, learner.drain)
+    contenders += [Lagging(interval_name(ms), ms, feed) for ms in protocol.sync_ms]
+    return Evaluator(
+        learner.state,
+        unit=unit,
+        top=protocol.top,
+        score_every=protocol.score_every,
+        warm_up=protocol.warm_up,
+        contenders=contenders,
+        seed=protocol.seed,
+    )
 
 
 def _row_reached(replica: Replica, source: FileSource) -> int:

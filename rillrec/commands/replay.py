@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rillrec.exits import OK
+from rillrec.measures import ablation_figures, measures_said
 from rillrec.options import (
     AsJson,
     Columns,
@@ -26,6 +28,7 @@ from rillrec.options import (
 
 if TYPE_CHECKING:
     from flows.sources.file import FileSource
+    from online_models.prequential import Evaluator
     from rillrec.replaying import Protocol, Replay
     from schemas.settings import Settings
 
@@ -61,6 +64,33 @@ def replay(
         Path | None,
         typer.Option(metavar="FILE", help="Write refused rows here.", show_default=False),
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="Tell how far Rillrec is ahead of these, and whether by luck: its sources alone "
+            "(popularity, rules, encoder, session), or neighbours, a model of similar sessions.",
+            show_default=False,
+        ),
+    ] = None,
+    ablate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE,…",
+            help="Learn all anew without that source, one more pass for each, and tell what it "
+            "adds.",
+            show_default=False,
+        ),
+    ] = None,
+    sync_interval: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TIME,…",
+            help="Tell what models do that get what is learnt only so often, in time of the "
+            "events: 1s,1min,30min,1d. Users' histories stay fresh. Each takes a model's memory.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -69,13 +99,16 @@ def replay(
 
     Runs the flow's own steps. Reads CSV or JSON lines, plain or gzip. Columns are told by their
     names (user, item, ts, …) unless --map says otherwise. Reports how often the next item was
-    on the slate as it stood just before, for the whole and for each source alone.
+    on the slate as it stood just before: for the whole and for each source alone, for new users
+    and old ones, for new items and well-known ones, and how sure these figures are.
 
     \b
     Examples:
       rillrec replay ratings.csv --unit user --min-value 4
       rillrec replay clicks.csv.gz --unit session --repeats allow --json
       rillrec replay log.jsonl.gz --map user_id=who --map item_id=sku --limit 100000
+      rillrec replay clicks.csv.gz --compare rules,neighbours --ablate rules,encoder
+      rillrec replay clicks.csv.gz --sync-interval 1min,30min,1d
       rillrec replay clicks.csv.gz --into shop && rillrec serve --model shop
     """
     need_flow_extra("replay")
@@ -86,19 +119,32 @@ def replay(
         model=into,
         stream={"unit": unit, "repeats": repeats},
     )
+    measures = measures_said(compare, ablate, sync_interval, into=into)
     from flows.sources.file import FileSource
     from rillrec.replaying import Protocol
 
-    source = FileSource(
-        file,
-        mapping=columns_said(column),
-        min_value=min_value,
-        batch_size=settings.flow.batch_size,
-        limit=limit,
+    def source() -> FileSource:
+        return FileSource(
+            file,
+            mapping=columns_said(column),
+            min_value=min_value,
+            batch_size=settings.flow.batch_size,
+            limit=limit,
+        )
+
+    protocol = Protocol(
+        top=top,
+        score_every=score_every,
+        warm_up=warm_up,
+        seed=seed,
+        compare=measures.compare,
+        sync_ms=measures.sync_ms,
     )
-    protocol = Protocol(top=top, score_every=score_every, warm_up=warm_up, seed=seed)
-    run, code = _run(source, settings, protocol, keep=into is not None, dead_letters=dead_letters)
-    _print(run.report(), as_json=as_json)
+    run, code = _run(source(), settings, protocol, keep=into is not None, dead_letters=dead_letters)
+    report = run.report()
+    if measures.ablate and code == OK:
+        report["ablation"], code = _ablation(run, source, settings, protocol, measures.ablate)
+    _print(report, as_json=as_json, compared=measures.compare)
     _note_refusals(run, file)
     if into:
         _tell_how_to_serve(into)
@@ -106,6 +152,26 @@ def replay(
         raise run.failure
     if code != OK:
         raise typer.Exit(code)
+
+
+def _ablation(
+    full: Replay,
+    source: Callable[[], FileSource],
+    settings: Settings,
+    protocol: Protocol,
+    sources: tuple[str, ...],
+) -> tuple[dict[str, Any], int]:
+    """Replay once more without each source, until one is ended early; return what all add."""
+    from msgspec.structs import replace
+
+    evaluators: dict[str, Evaluator] = {}
+    for name in sources:
+        without = replace(protocol, without=name, compare=(), sync_ms=())
+        run, code = _run(source(), settings, without, keep=False, dead_letters=None)
+        if code != OK:
+            return ablation_figures(full.evaluator, evaluators), code
+        evaluators[name] = run.evaluator
+    return ablation_figures(full.evaluator, evaluators), OK
 
 
 def _run(
@@ -126,7 +192,8 @@ def _run(
         letters = stack.enter_context(DeadLetterFile(dead_letters)) if dead_letters else None
         run = Replay(source, settings, store=store, protocol=protocol, dead_letters=letters)
         _note_start(run)
-        with RowsBar(source, run.tally, name=source.path.name):
+        without = f", without {protocol.without}" if protocol.without else ""
+        with RowsBar(source, run.tally, name=f"{source.path.name}{without}"):
             code = run.run()
         if keep:
             run.keep_base()
@@ -146,7 +213,7 @@ def _note_refusals(run: Replay, file: Path) -> None:
         )
 
 
-def _print(report: dict[str, Any], *, as_json: bool) -> None:
+def _print(report: dict[str, Any], *, as_json: bool, compared: tuple[str, ...]) -> None:
     if as_json:
         import orjson
 
@@ -156,7 +223,7 @@ def _print(report: dict[str, Any], *, as_json: bool) -> None:
 
     from rillrec.report import print_report
 
-    print_report(report, Console(highlight=False))
+    print_report(report, Console(highlight=False), compared=compared)
 
 
 def _tell_how_to_serve(name: str) -> None:

@@ -4,7 +4,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from online_models.items import ItemTable
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
 from online_models.recommender import Ranking
@@ -21,15 +20,28 @@ DAY_MS = 86_400_000
 def evaluate(stream: Stream, **options: object) -> tuple[Evaluator, dict[str, object]]:
     state = ModelState(SMALL)
     options = {"warm_up": 0.0, **options}
-    evaluator = Evaluator(state.items, **options)  # type: ignore[arg-type]
+    evaluator = Evaluator(state, **options)  # type: ignore[arg-type]
     learning = Learner(state, observer=evaluator, micro_batch=16, publish_interval_ms=None)
     learning.learn_many(stream.examples)
     learning.close_micro_batch()
     return evaluator, evaluator.report()
 
 
+def watched(
+    examples: list[Example], options: dict[str, object], **learns: object
+) -> tuple[Evaluator, Learner]:
+    """Learn as nobody watching would, with somebody watching."""
+    state = ModelState(SMALL)
+    evaluator = Evaluator(state, **options)  # type: ignore[arg-type]
+    learns = {"micro_batch": 16, "publish_interval_ms": None, **learns}
+    learning = Learner(state, observer=evaluator, **learns)  # type: ignore[arg-type]
+    learning.learn_many(examples)
+    learning.close_micro_batch()
+    return evaluator, learning
+
+
 def ranks(evaluator: Evaluator) -> list[int]:
-    return list(evaluator._ranks)
+    return evaluator.predictions.column("rank").tolist()  # type: ignore[no-any-return]
 
 
 def test_ranks_are_those_just_before_the_event() -> None:
@@ -113,8 +125,7 @@ def test_scoring_less_changes_what_is_reported_but_not_what_is_learnt(unit: str)
     wanted = contents(learn(stream.examples).state)
     scored = []
     for score_every in (1, 3, 1_000):
-        evaluator = Evaluator(ItemTable(), unit=unit, score_every=score_every)
-        learning = learn(stream.examples, observer=evaluator)
+        evaluator, learning = watched(stream.examples, {"unit": unit, "score_every": score_every})
         scored.append(evaluator.report()["scored"])
         assert contents(learning.state) == wanted
     assert scored[0] > scored[1] > scored[2]
@@ -124,8 +135,8 @@ def test_sampled_lists_are_learnt_alike_whoever_watches() -> None:
     stream = Stream(examples=chains(400))
     sampled = {"lists_every": 3, "all_lists_until": 0}
     wanted = contents(learn(stream.examples, **sampled).state)
-    watched = learn(stream.examples, observer=Evaluator(ItemTable(), unit="user"), **sampled)
-    assert contents(watched.state) == wanted
+    _, learning = watched(stream.examples, {"unit": "user"}, **sampled)
+    assert contents(learning.state) == wanted
 
 
 class LastLook:
@@ -198,7 +209,7 @@ def test_coverage_is_the_share_of_known_items_that_were_shown() -> None:
 
 
 def test_a_stream_without_predictions_has_a_report() -> None:
-    report = Evaluator(ItemTable()).report()
+    report = Evaluator(ModelState(SMALL)).report()
     assert (report["scored"], report["coverage"], report["candidate_recall"]) == (0, 0.0, 0.0)
     assert set(report["by_source"]) == {"popularity", "rules", "encoder"}
     assert not np.any(list(report["metrics"].values()))
@@ -215,4 +226,4 @@ def test_a_stream_without_predictions_has_a_report() -> None:
 )
 def test_bounds_of_arguments_are_told(argument: str, value: float, bound: str) -> None:
     with pytest.raises(ValueError, match=f"{argument} is {value}, it {bound}"):
-        Evaluator(ItemTable(), **{argument: value})  # type: ignore[arg-type]
+        Evaluator(ModelState(SMALL), **{argument: value})  # type: ignore[arg-type]

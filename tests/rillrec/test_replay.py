@@ -28,6 +28,11 @@ KEYS = [
     "by_source",
     "candidate_recall",
     "coverage",
+    "intervals_95",
+    "compared",
+    "segments",
+    "slates",
+    "calibration",
 ]
 TIMING = ("seconds", "events_per_s")
 
@@ -45,8 +50,13 @@ def untimed(figures: dict[str, Any]) -> dict[str, Any]:
 def test_the_report_has_the_keys_of_the_protocol_and_learns(run: Run, tmp_path: Path) -> None:
     figures = report(run, write_csv(tmp_path / "clicks.csv.gz", 1_500))
     assert list(figures) == KEYS
-    assert list(figures["metrics"]) == ["hr@10", "hr@20", "mrr@20", "ndcg@10"]
+    assert list(figures["metrics"])[:4] == ["hr@10", "hr@20", "mrr@20", "ndcg@10"]
     assert list(figures["by_source"]) == ["popularity", "rules", "encoder"]
+    assert set(figures["slates"]) == {
+        "diversity", "category_diversity", "novelty_bits", "exposure_gini"
+    }  # fmt: skip
+    low, high = figures["intervals_95"]["mrr@20"]
+    assert low < figures["metrics"]["mrr@20"] < high
     assert figures["events"] == 1_500
     assert figures["metrics"]["hr@10"] > figures["by_source"]["popularity"]["hr@10"] + 0.1
 
@@ -171,7 +181,14 @@ def test_a_replay_lets_go_of_the_model_at_its_end(tmp_path: Path) -> None:
 def test_people_get_a_table(run: Run, tmp_path: Path) -> None:
     ran = run("replay", write_csv(tmp_path / "a.csv"))
     assert ran.code == 0
-    for text in ("hr@20", "Rillrec", "rules alone", "200 events in"):
+    for text in (
+        "hr@20",
+        "Rillrec",
+        "rules alone",
+        "95 % interval",
+        "item of the tail",
+        "200 events",
+    ):
         assert text in ran.out
 
 
@@ -214,3 +231,60 @@ def test_a_file_that_breaks_off_is_reported_up_to_there_and_ends_with_4(
     assert ran.err.startswith(f"error: {file} is cut short: ")
     assert ran.err.count("\n") == 1
     assert 0 < json.loads(ran.out)["events"] < 200  # what came before the end counts
+
+
+def test_named_others_are_compared_with_in_the_same_pass(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", 600)
+    plain, compared = report(run, file), report(run, file, "--compare", "neighbours,session")
+    assert list(compared["by_source"]) == [*plain["by_source"], "neighbours", "session"]
+    assert compared["metrics"] == plain["metrics"]
+    told = compared["compared"]["session"]
+    assert told["hr@20_gain"] > 0
+    assert 0 <= told["mcnemar_p"] < 0.01
+    text = run("replay", file, "--compare", "rules", "--compare", "neighbours").out
+    assert "how far Rillrec is ahead of each" in text
+
+
+def test_a_source_that_is_left_out_is_told_with_what_it_adds(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", 600)
+    plain, ablated = (
+        report(run, file),
+        report(run, file, "--ablate", "session", "--ablate", "rules"),
+    )
+    assert list(ablated["ablation"]) == ["session", "rules"]
+    for told in ablated["ablation"].values():
+        gain = ablated["metrics"]["mrr@20"] - told["metrics"]["mrr@20"]
+        assert told["mrr@20_gain"] == pytest.approx(gain, abs=2e-4)
+        assert told["mrr@20_gain"] != 0
+    assert untimed(ablated) == untimed(plain) | {"ablation": ablated["ablation"]}
+
+
+def test_models_that_lag_are_told_beside_the_one_that_does_not(run: Run, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", 1_500)
+    plain, told = report(run, file), report(run, file, "--sync-interval", "0,1min,1h")
+    assert untimed(told) == untimed(plain) | {"freshness": told["freshness"]}
+    freshness = told["freshness"]
+    assert list(freshness["lagging"]) == ["1min", "1h"]
+    assert 0 < freshness["scored"] < told["scored"]
+    assert freshness["lagging"]["1h"]["mrr@20"] < freshness["metrics"]["mrr@20"]
+    assert list(told["by_source"]) == ["popularity", "rules", "encoder"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--compare", "rules,magic"), "there is nothing called 'magic' to compare with: take"),
+        (("--ablate", "neighbours"), "there is no source called 'neighbours': take popularity"),
+        (("--sync-interval", "1 fortnight"), "'1 fortnight' is no interval: write 0, 1s, 30min"),
+        (("--sync-interval", "366d"), "'366d' is longer than a year, 365d"),
+        (("--sync-interval", "1d", "--into", "shop"), "--into keeps a model: run replay once for"),
+        (("--ablate", "rules", "--into", "shop"), "--into keeps a model: run replay once for each"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_before_anything_is_read(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    ran = run("replay", write_csv(tmp_path / "a.csv", 50), *arguments)
+    assert ran.code == 2
+    assert told in " ".join(ran.err.replace("│", " ").split())
+    assert not ran.out

@@ -1,0 +1,1 @@
+"""Models to compare with. None is served, none is part of the model."""

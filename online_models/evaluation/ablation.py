@@ -1,0 +1,88 @@
+"""A recommender without one of its sources: what the source adds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.feature_names import feature_names
+from online_models.items import UNKNOWN
+from online_models.recommender import Ranking, Recommender
+from online_models.retrieval import SOURCES, Candidates
+from online_models.state import ModelState
+from schemas.examples import Query
+
+Floats = npt.NDArray[np.float32]
+
+TOLD_BY = {
+    "popularity": ("popularity_",),
+    "rules": ("rules_", "newest_rules_", "by_rules"),
+    "encoder": ("encoder",),
+    "session": ("recency_in_unit", "times_in_unit", "is_newest"),
+}
+"""How the names of the features begin that only one source tells."""
+
+
+class Without(Recommender):
+    """Recommends without a source: nobody is proposed by it, and nothing is known from it.
+
+    Its features have one value for all candidates, so that no ranker can tell them apart by it.
+    The source goes on learning, unheard, and the encoder still draws its negatives by popularity.
+    A user without history gets what trends, or nothing where that is what is left out.
+
+    Raises
+    ------
+    ValueError
+        There is no such source.
+    """
+
+    def __init__(self, state: ModelState, source: str) -> None:
+        super().__init__(state)
+        check_sources([source])
+        self.source = source
+        begins = TOLD_BY.get(source, (source,))
+        names = feature_names(state.config)
+        self._columns = [n for n, name in enumerate(names) if name.startswith(begins)]
+
+    def rank(self, query: Query) -> Ranking:
+        """Return all candidates of the other sources, scored."""
+        found = self.retriever.candidates(query)
+        others = [mask for name, mask in found.proposed.items() if name != self.source]
+        ranking = self._rank(_kept(found, np.logical_or.reduce(others)))
+        table = ranking.features
+        table[:, self._columns] = 0
+        if not len(found.history):
+            return ranking
+        return dataclasses.replace(ranking, scores=self.state.ranker.scores(table))
+
+    def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
+        """Return features and the target's place, for the ranker to learn from: a ``ListMaker``."""
+        ranking = self.rank(query)
+        places = np.flatnonzero(ranking.candidates.rows == target)
+        if target == UNKNOWN or not len(places):
+            return None
+        return ranking.features, int(places[0])
+
+
+def check_sources(names: Sequence[str]) -> None:
+    """Raise ``ValueError`` where a source does not exist, naming those that do."""
+    for name in names:
+        if name not in SOURCES:
+            raise ValueError(f"there is no source called {name!r}: take {', '.join(SOURCES)}")
+
+
+def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:
+    """Return some of the candidates: every field but the history has one entry for each."""
+    if mask.all():
+        return found
+    fields: dict[str, object] = {}
+    for field in dataclasses.fields(found):
+        value = getattr(found, field.name)
+        if isinstance(value, dict):
+            fields[field.name] = {name: part[mask] for name, part in value.items()}
+        elif field.name != "history":
+            fields[field.name] = value[mask]
+    return dataclasses.replace(found, **fields)  # type: ignore[arg-type]

@@ -1,0 +1,107 @@
+"""Without a source nothing is proposed by it, and no ranker can tell what it knows."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from online_models.evaluation.ablation import TOLD_BY, Without, check_sources
+from online_models.feature_names import feature_names
+from online_models.learner import Learner
+from online_models.prequential import Evaluator
+from online_models.recommender import Recommender
+from online_models.retrieval import SOURCES
+from online_models.state import ModelState
+from schemas.examples import Query
+from tests.builders import SMALL, chains, learn
+
+SHARED = {"unit_length", "distinct_share", "age_hours"}
+"""Features that no single source tells."""
+
+
+def known(source: str) -> tuple[ModelState, Without]:
+    state = learn(chains(600, items=150)).state
+    return state, Without(state, source)
+
+
+QUERY = Query("u", "s", ("i3", "i4"))
+
+
+def test_every_feature_is_told_by_one_source_or_is_known_to_be_shared() -> None:
+    for name in feature_names(SMALL):
+        tellers = [source for source, begins in TOLD_BY.items() if name.startswith(begins)]
+        assert len(tellers) == (0 if name in SHARED else 1), name
+    assert set(TOLD_BY) <= set(SOURCES)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_what_only_that_source_proposed_is_no_candidate(source: str) -> None:
+    state, without = known(source)
+    whole, rest = Recommender(state).rank(QUERY).candidates, without.rank(QUERY).candidates
+    others = np.logical_or.reduce([whole.proposed[name] for name in SOURCES if name != source])
+    np.testing.assert_array_equal(rest.rows, whole.rows[others])
+    for field in dataclasses.fields(rest):
+        value = getattr(rest, field.name)
+        parts = value.values() if isinstance(value, dict) else [value]
+        if field.name != "history":
+            assert all(len(part) == len(rest.rows) for part in parts), field.name
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_its_features_are_the_same_for_all_candidates(source: str) -> None:
+    state, without = known(source)
+    names, table = feature_names(state.config), without.rank(QUERY).features
+    told = [name.startswith(TOLD_BY[source]) for name in names]
+    assert any(told)
+    assert not table[:, told].any()
+    assert table[:, [not t for t in told]].any()
+
+
+def test_scores_are_those_of_the_features_that_are_left() -> None:
+    state, without = known("rules")
+    ranking = without.rank(QUERY)
+    np.testing.assert_array_equal(ranking.scores, state.ranker.scores(ranking.features))
+    assert not np.array_equal(ranking.scores, Recommender(state).rank(QUERY).scores)
+
+
+def test_lists_to_learn_from_are_what_is_ranked() -> None:
+    state, without = known("encoder")
+    ranking = without.rank(QUERY)
+    target = int(ranking.candidates.rows[5])
+    listed = without.of(QUERY, target)
+    assert listed is not None
+    np.testing.assert_array_equal(listed[0], ranking.features)
+    assert listed[1] == 5
+    assert without.of(QUERY, -1) is None
+    absent = np.setdiff1d(state.items.rows(), ranking.candidates.rows)
+    assert len(absent)
+    assert without.of(QUERY, int(absent[0])) is None
+
+
+def test_without_popularity_nobody_is_there_for_a_user_without_history() -> None:
+    nobody = Query("u", "s")
+    assert len(known("rules")[1].rank(nobody).candidates.rows)
+    assert not len(known("popularity")[1].rank(nobody).candidates.rows)
+
+
+def test_what_a_source_adds_is_seen_when_all_is_learnt_without_it() -> None:
+    found = {}
+    for source in ("", "rules"):
+        state = ModelState(SMALL)
+        evaluator = Evaluator(state)
+        without = Without(state, source) if source else None
+        learning = Learner(
+            state, without, lists=without, observer=evaluator, publish_interval_ms=None
+        )
+        learning.learn_many(chains(1_500, items=150))
+        found[source] = evaluator.report()["metrics"]["mrr@20"]
+    assert found[""] > found["rules"] + 0.05
+
+
+def test_a_source_that_does_not_exist_is_told_with_those_that_do() -> None:
+    with pytest.raises(ValueError, match=r"no source called 'rule': take popularity, rules"):
+        check_sources(["rules", "rule"])
+    with pytest.raises(ValueError, match="no source called 'rule'"):
+        Without(ModelState(SMALL), "rule")
