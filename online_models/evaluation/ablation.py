@@ -11,16 +11,18 @@ import numpy.typing as npt
 from online_models.feature_names import feature_names
 from online_models.items import UNKNOWN
 from online_models.recommender import Ranking, Recommender
+from online_models.reranking.permit import permit
 from online_models.retrieval import SOURCES, Candidates
 from online_models.state import ModelState
 from schemas.examples import Query
+from schemas.slate_rules import SlateRules
 
 Floats = npt.NDArray[np.float32]
 
 TOLD_BY = {
     "popularity": ("popularity_",),
     "rules": ("rules_", "newest_rules_", "by_rules"),
-    "encoder": ("encoder",),
+    "encoder": ("encoder", "likeness_", "largest_likeness"),
     "session": ("recency_in_unit", "times_in_unit", "is_newest"),
 }
 """How the names of the features begin that only one source tells."""
@@ -47,11 +49,19 @@ class Without(Recommender):
         names = feature_names(state.config)
         self._columns = [n for n, name in enumerate(names) if name.startswith(begins)]
 
-    def rank(self, query: Query) -> Ranking:
-        """Return all candidates of the other sources, scored."""
-        found = self.retriever.candidates(query)
+    def rank(
+        self,
+        query: Query,
+        rules: SlateRules | None = None,
+        *,
+        at_least: int = 0,
+        also: Sequence[int] = (),
+    ) -> Ranking:
+        """Return all candidates of the other sources, scored; nobody is added to them."""
+        rules = rules or self.rules
+        found = self.retriever.candidates(query, permit(self.state.items, query, rules))
         others = [mask for name, mask in found.proposed.items() if name != self.source]
-        ranking = self._rank(_kept(found, np.logical_or.reduce(others)))
+        ranking = self._rank(_kept(found, np.logical_or.reduce(others)), rules)
         table = ranking.features
         table[:, self._columns] = 0
         if not len(found.history):
@@ -75,7 +85,7 @@ def check_sources(names: Sequence[str]) -> None:
 
 
 def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:
-    """Return some of the candidates: every field but the history has one entry for each."""
+    """Return some of the candidates: every field but the query has one entry for each."""
     if mask.all():
         return found
     fields: dict[str, object] = {}
@@ -83,6 +93,6 @@ def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:
         value = getattr(found, field.name)
         if isinstance(value, dict):
             fields[field.name] = {name: part[mask] for name, part in value.items()}
-        elif field.name != "history":
+        elif field.name != "asked":
             fields[field.name] = value[mask]
     return dataclasses.replace(found, **fields)  # type: ignore[arg-type]

@@ -17,7 +17,10 @@ from online_models.state import ModelState
 from schemas.examples import Query
 from tests.builders import SMALL, chains, learn
 
-SHARED = {"unit_length", "distinct_share", "age_hours"}
+SHARED = {
+    *("unit_length", "distinct_share", "age_hours"),
+    *("context_lift", "context_largest_lift", "context_least_lift"),
+}
 """Features that no single source tells."""
 
 
