@@ -49,13 +49,22 @@ class BasesInRedis(WholeBases, RedisPart):
             if not newest:
                 return None
             version = int(newest[0])
-            _, *parts = self._wire.call("LRANGE", self.keys.base(version), 0, -1) or [None]
+            _, *parts = self._read(version) or [None]
             if parts:
                 return whole_of([publish_of(raw, f"base {version}") for raw in parts])
         raise StoreError(
             f"{self.keys.bases} names version {version}, but its base is gone: is Redis evicting "
             "keys? Set maxmemory-policy to noeviction or volatile-ttl"
         )
+
+    def _read(self, version: int) -> list[bytes]:
+        key = self.keys.base(version)
+        if self._wire.call("TYPE", key) == b"string":
+            raise StoreError(
+                f"{key} is of an earlier version of Rillrec, which this one can't read: replay or "
+                "backfill into a model of another name"
+            )
+        return list(self._wire.call("LRANGE", key, 0, -1))
 
 
 def _check(answer: Any, progress: Progress) -> None:

@@ -283,6 +283,14 @@ def test_damaged_values_are_named(redis_store: RedisStore, wire: Wire) -> None:
         redis_store.read_log(0)
 
 
+def test_base_of_an_earlier_version_is_told(redis_store: RedisStore, wire: Wire) -> None:
+    redis_store.append(publish(1))
+    redis_store.put_base(base(1))
+    wire.call("SET", redis_store.keys.base(1), b"as it was")
+    with pytest.raises(StoreError, match=r"is of an earlier version of Rillrec.* another name"):
+        redis_store.newest_base()
+
+
 def test_base_that_redis_dropped_is_missed(redis_store: RedisStore, wire: Wire) -> None:
     redis_store.append(publish(1))
     redis_store.put_base(base(1))
