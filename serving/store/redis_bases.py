@@ -49,7 +49,7 @@ class BasesInRedis(WholeBases, RedisPart):
             if not newest:
                 return None
             version = int(newest[0])
-            _, *parts = self._read(version) or [None]
+            _, *parts = self._read(version) or [b""]
             if parts:
                 return whole_of([publish_of(raw, f"base {version}") for raw in parts])
         raise StoreError(
