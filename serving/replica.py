@@ -138,7 +138,7 @@ class Replica:
             base = self.store.newest_base()
             if base is not None:
                 state.apply_publish(base)
-            elif self._config is None and self.version == 0:
+            elif self._config is None and self.version == 0 and self._begins():
                 return Update()  # the base that a log begins with comes just behind its first entry
             newest, whole = self._follow(state)
             if whole:
@@ -148,6 +148,11 @@ class Replica:
             f"the log lacks version {state.progress.version + 1}, and no base makes up for it: "
             "replay the source into a model of another name, and serve that"
         )
+
+    def _begins(self) -> bool:
+        """Return whether the log has its first entry still, if it has any."""
+        first = self.store.read_log(0, count=1)
+        return not first or first[0].progress.version == 1
 
     def _follow(self, state: ModelState) -> tuple[Publish | None, bool]:
         """Bring a state level with the log; return what it read last, and whether all was there."""
