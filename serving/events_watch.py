@@ -9,6 +9,7 @@ from collections.abc import Callable
 from schemas.errors import RillrecError
 from serving.event_log import EventLog
 
+_CANCEL_S = 0.1
 _EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -40,9 +41,10 @@ class EventsWatch:
 
     async def stop(self) -> None:
         """Ask no more."""
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
+            # Once may not do: redis-py takes a cancellation that meets its own timeout for that.
             self._task.cancel()
-            await asyncio.wait([self._task])
+            await asyncio.wait([self._task], timeout=_CANCEL_S)
 
     async def _run(self) -> None:
         while True:

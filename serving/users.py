@@ -108,9 +108,10 @@ class Users:
 
     async def close(self) -> None:
         """Stop looking for the store."""
-        if self._search is not None:
+        while self._search is not None and not self._search.done():
+            # Once may not do: redis-py takes a cancellation that meets its own timeout for that.
             self._search.cancel()
-            await asyncio.wait([self._search])
+            await asyncio.wait([self._search], timeout=0.1)
 
     async def _read(self, user_id: str) -> tuple[UserState | None, Marks]:
         low = self._low_marks()  # before the user is read: what is below them will be in the state
