@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from schemas.errors import StoreError
+from serving.ending import end
 from serving.served import READ_TIMEOUT_S, ServedModel
 
 _LOOK_EVERY_S = 1.0
@@ -66,9 +67,7 @@ class Changeover:
 
     async def close(self) -> None:
         """Let go of every model."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        await end(self._task)
         for closing in self._closing:
             closing.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)

@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 
 from schemas.errors import RillrecError
+from serving.ending import end
 from serving.event_log import EventLog
 
-_CANCEL_S = 0.1
 _EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -41,10 +41,7 @@ class EventsWatch:
 
     async def stop(self) -> None:
         """Ask no more."""
-        while self._task is not None and not self._task.done():
-            # Once may not do: redis-py takes a cancellation that meets its own timeout for that.
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=_CANCEL_S)
+        await end(self._task)
 
     async def _run(self) -> None:
         while True:

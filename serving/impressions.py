@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from schemas.errors import RillrecError
+from serving.ending import end
 from serving.event_log import Entry, EventLog
 from serving.shown import Shown, impression
 
@@ -82,8 +83,7 @@ class Impressions:
             await asyncio.wait_for(self._idle.wait(), within_s)
         except TimeoutError:
             _log.warning("%d impressions were not sent by the end", self.queued)
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await end(self._task)
         self._lose(self.queued)
 
     def _lose(self, count: int) -> None:

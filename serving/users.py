@@ -12,6 +12,7 @@ from msgspec import Struct
 from schemas.errors import StoreError, StoreUnavailable
 from schemas.positions import Marks, Position, higher
 from schemas.user_state import UserState
+from serving.ending import end
 from serving.store.aio import AsyncRedisStore
 from serving.waiting import read_after
 
@@ -108,10 +109,7 @@ class Users:
 
     async def close(self) -> None:
         """Stop looking for the store."""
-        while self._search is not None and not self._search.done():
-            # Once may not do: redis-py takes a cancellation that meets its own timeout for that.
-            self._search.cancel()
-            await asyncio.wait([self._search], timeout=0.1)
+        await end(self._search)
 
     async def _read(self, user_id: str) -> tuple[UserState | None, Marks]:
         low = self._low_marks()  # before the user is read: what is below them will be in the state
