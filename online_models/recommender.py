@@ -218,12 +218,15 @@ class Recommender:
         return self._slate(ranking, Arranged(order, sponsored=frozenset(paid)))
 
     def _rank(self, candidates: Candidates, rules: SlateRules) -> Ranking:
-        table = features(self.state, candidates)
+        table = self._features(candidates)
         if len(candidates.history):
             scores = self.state.ranker.scores(table)
         else:
             scores = candidates.own["popularity"] * _lift(candidates.lifts)
         return Ranking(candidates, table, scores, self.state, rules)
+
+    def _features(self, candidates: Candidates) -> Floats:
+        return features(self.state, candidates)
 
     def _slate(self, ranking: Ranking, arranged: Arranged, shown: bytes = b"") -> Slate:
         candidates = ranking.candidates

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from online_models.feature_names import feature_names
 from online_models.items import UNKNOWN
 from online_models.recommender import Ranking, Recommender
-from online_models.reranking.permit import permit
 from online_models.retrieval import SOURCES, Candidates
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -49,24 +48,14 @@ class Without(Recommender):
         names = feature_names(state.config)
         self._columns = [n for n, name in enumerate(names) if name.startswith(begins)]
 
-    def rank(
-        self,
-        query: Query,
-        rules: SlateRules | None = None,
-        *,
-        at_least: int = 0,
-        also: Sequence[int] = (),
-    ) -> Ranking:
-        """Return all candidates of the other sources, scored; nobody is added to them."""
-        rules = rules or self.rules
-        found = self.retriever.candidates(query, permit(self.state.items, query, rules))
-        others = [mask for name, mask in found.proposed.items() if name != self.source]
-        ranking = self._rank(_kept(found, np.logical_or.reduce(others)), rules)
-        table = ranking.features
+    def _rank(self, candidates: Candidates, rules: SlateRules) -> Ranking:
+        others = [mask for name, mask in candidates.proposed.items() if name != self.source]
+        return super()._rank(_kept(candidates, np.logical_or.reduce(others)), rules)
+
+    def _features(self, candidates: Candidates) -> Floats:
+        table = super()._features(candidates)
         table[:, self._columns] = 0
-        if not len(found.history):
-            return ranking
-        return dataclasses.replace(ranking, scores=self.state.ranker.scores(table))
+        return table
 
     def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
         """Return features and the target's place, for the ranker to learn from: a ``ListMaker``."""
