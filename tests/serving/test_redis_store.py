@@ -148,7 +148,7 @@ def test_silent_redis_counts_as_lost(own_redis: EmbeddedRedis) -> None:
 
 
 def test_wait_for_news_is_no_lost_connection(redis_url: str) -> None:
-    store = RedisStore(redis_url, name="test", timeout_s=0.2)
+    store = RedisStore(redis_url, name="test", timeout_s=2.0)
     assert store.read_log(0, block_ms=60_000) == []
     store.close()
 
