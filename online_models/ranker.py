@@ -15,7 +15,7 @@ class Ranker:
 
     ``score = z · linear + relu(z · hidden + bias) · out`` with ``z`` the features, standardised by
     their running mean and deviation. All parameters lie in one flat table, so that a replica takes
-    them over as one.
+    them over as one. They are the running mean of those that are trained, which jump about it.
 
     Parameters
     ----------
@@ -37,9 +37,12 @@ class Ranker:
         self.norms.array[1] = 1.0
         self.parameters.mark_all()
         self.norms.mark_all()
+        self.trained = Table("ranker.trained", (size,), by_row=False, learner_only=True)
+        self.trained.array[:] = self.parameters.array
+        self.trained.mark_all()
         self.moments = Table("ranker.moments", (2, size), by_row=False, learner_only=True)
         self.steps = Table("ranker.steps", (1,), dtype=np.int64, by_row=False, learner_only=True)
-        self.tables = (self.parameters, self.norms, self.moments, self.steps)
+        self.tables = (self.parameters, self.norms, self.trained, self.moments, self.steps)
 
     def parts(self, flat: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Return views of a flat vector: linear, hidden weights, hidden biases, output weights."""

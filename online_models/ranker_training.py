@@ -5,6 +5,8 @@ References
 Z. Cao et al.: Learning to Rank: From Pairwise Approach to Listwise Approach. ICML 2007.
 D. Kingma, J. Ba: Adam: A Method for Stochastic Optimization. ICLR 2015.
 https://arxiv.org/abs/1412.6980
+B. Polyak, A. Juditsky: Acceleration of Stochastic Approximation by Averaging. SIAM J. Control
+Optim. 30(4), 1992. https://doi.org/10.1137/0330046
 """
 
 from __future__ import annotations
@@ -24,20 +26,31 @@ BETA_1, BETA_2 = 0.9, 0.999
 class RankerTrainer:
     """Learns from lists of candidates of which one was chosen.
 
+    Adam takes long steps, that lead fast to where a young stream's answers are; what ranks is the
+    running mean of its steps, which does not follow each list.
+
     Parameters
     ----------
     ranker
         Written in place.
     learning_rate
         Of Adam.
+    memory
+        The share of the running mean that a step leaves as it is; young models forget faster.
     slowest_norm
         The least share with which a step's lists move the running mean and deviation.
     """
 
     def __init__(
-        self, ranker: Ranker, *, learning_rate: float = 1e-3, slowest_norm: float = 1e-3
+        self,
+        ranker: Ranker,
+        *,
+        learning_rate: float = 4e-3,
+        memory: float = 0.99,
+        slowest_norm: float = 1e-3,
     ) -> None:
-        self.ranker, self.learning_rate, self.slowest_norm = ranker, learning_rate, slowest_norm
+        self.ranker, self.learning_rate = ranker, learning_rate
+        self.memory, self.slowest_norm = memory, slowest_norm
 
     def learn(self, lists: Sequence[tuple[Floats, int]], weights: Floats) -> float:
         """Take one step over lists of (features, place of the chosen); return the mean loss.
@@ -56,7 +69,7 @@ class RankerTrainer:
         self._observe(features)
         kernels.standardise(features, *self.ranker.norms.array)
         z = features
-        linear, hidden, biases, out = self.ranker.parts(self.ranker.parameters.array)
+        linear, hidden, biases, out = self.ranker.parts(self.ranker.trained.array)
         active = z @ hidden  # (candidates, hidden)
         kernels.activate(active, biases)
         scores = z @ linear + active @ out
@@ -95,6 +108,13 @@ class RankerTrainer:
         step = int(self.ranker.steps.array[0])
         corrected = first / np.float32(1 - BETA_1**step)
         deviation = np.sqrt(second / np.float32(1 - BETA_2**step)) + np.float32(1e-8)
-        self.ranker.parameters.array -= np.float32(self.learning_rate) * corrected / deviation
-        self.ranker.parameters.mark_all()
+        self.ranker.trained.array -= np.float32(self.learning_rate) * corrected / deviation
+        self.ranker.trained.mark_all()
         self.ranker.moments.mark_all()
+        self._average(step)
+
+    def _average(self, step: int) -> None:
+        mean = self.ranker.parameters
+        share = max(1 - self.memory, 9 / (10 + step))
+        mean.array += np.float32(share) * (self.ranker.trained.array - mean.array)
+        mean.mark_all()

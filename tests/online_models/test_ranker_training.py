@@ -15,7 +15,7 @@ WEIGHTS = np.array([1.0, 5.0, 0.3], dtype=np.float32)
 
 def made() -> RankerTrainer:
     ranker = Ranker(np.full(5, 0.2, dtype=np.float32), hidden=3, seed=1)
-    ranker.parameters.array[-3:] = [0.5, -0.4, 0.3]
+    ranker.trained.array[-3:] = [0.5, -0.4, 0.3]
     return RankerTrainer(ranker)
 
 
@@ -33,7 +33,7 @@ def loss(ranker: Ranker, parameters: np.ndarray, norms: np.ndarray) -> float:
 
 def test_gradients_equal_finite_differences() -> None:
     trainer = made()
-    before = trainer.ranker.parameters.array.copy()
+    before = trainer.ranker.trained.array.copy()
     trainer.learn(LISTS, WEIGHTS)
     gradient = trainer.ranker.moments.array[0] / (1 - BETA_1)
     norms = trainer.ranker.norms.array.astype(np.float64)
@@ -47,11 +47,26 @@ def test_gradients_equal_finite_differences() -> None:
 
 def test_a_step_is_adams() -> None:
     trainer = made()
-    before = trainer.ranker.parameters.array.copy()
+    before = trainer.ranker.trained.array.copy()
     trainer.learn(LISTS, WEIGHTS)
     gradient = trainer.ranker.moments.array[0] / (1 - BETA_1)
-    moved = gradient / (np.abs(gradient) + 1e-8) * 1e-3
-    np.testing.assert_allclose(trainer.ranker.parameters.array, before - moved, atol=2e-6)
+    moved = gradient / (np.abs(gradient) + 1e-8) * trainer.learning_rate
+    np.testing.assert_allclose(trainer.ranker.trained.array, before - moved, atol=8e-6)
+
+
+def test_what_ranks_is_the_mean_of_the_last_steps() -> None:
+    trainer = made()
+    ranker = trainer.ranker
+    mean = ranker.parameters.array.astype(np.float64)
+    for step in range(1, 41):
+        trainer.learn(LISTS, WEIGHTS)
+        mean += 9 / (10 + step) * (ranker.trained.array - mean)
+    np.testing.assert_allclose(ranker.parameters.array, mean, atol=1e-4)
+    ranker.steps.array[0] = 10**6
+    before = ranker.parameters.array.copy()
+    trainer.learn(LISTS, WEIGHTS)
+    moved = before + 0.01 * (ranker.trained.array - before)
+    np.testing.assert_allclose(ranker.parameters.array, moved, atol=1e-6)
 
 
 def test_steps_lower_the_loss() -> None:
