@@ -56,20 +56,17 @@ def count(
         popularity.counts.dirty,
         popularity.tops,
         popularity.held,
-        popularity.landmarks.table.array,
-        popularity.landmarks.half_lives_ms,
+        increments(popularity.landmarks, times_ms),
         rules.ids.array,
         rules.weights.array,
         rules.totals.array,
         rules.ids.dirty,
         rules.weights.dirty,
         rules.totals.dirty,
-        rules.landmarks.table.array,
-        rules.landmarks.half_lives_ms,
+        increments(rules.landmarks, times_ms),
         targets,
         histories,
         weights,
-        times_ms,
         sizes,
     )
     popularity.totals.mark_all()
@@ -92,10 +89,8 @@ def count_contexts(
             contexts.counts.dirty,
             targets,
             slots,
-            contexts.landmarks.table.array,
-            contexts.landmarks.half_lives_ms,
+            increments(contexts.landmarks, times_ms)[:, 0],
             weights,
-            times_ms,
         )
         contexts.totals.mark_all()
 
@@ -108,24 +103,20 @@ def _count(
     dirty: Any,
     tops: Any,
     held: Any,
-    landmarks_ms: Any,
-    half_lives_ms: Any,
+    grown: Any,
     ids: Any,
     rule_weights: Any,
     rule_totals: Any,
     ids_dirty: Any,
     rule_weights_dirty: Any,
     rule_totals_dirty: Any,
-    rule_landmarks_ms: Any,
-    rule_half_lives_ms: Any,
+    rules_grown: Any,
     targets: Any,
     histories: Any,
     weights: Any,
-    times_ms: Any,
     sizes: Any,
 ) -> None:
     """Count for popularity and for the rules: one call, as each costs as much as an event."""
-    grown = increments(times_ms, landmarks_ms, half_lives_ms)
     _count_popularity(counts, totals, evidence, dirty, tops, held, targets, grown, weights, sizes)
     _count_rules(
         ids,
@@ -136,7 +127,7 @@ def _count(
         rule_totals_dirty,
         targets,
         histories,
-        increments(times_ms, rule_landmarks_ms, rule_half_lives_ms),
+        rules_grown,
         weights,
     )
 
@@ -148,17 +139,14 @@ def _count_contexts(
     dirty: Any,
     targets: Any,
     slots: Any,
-    landmarks_ms: Any,
-    half_lives_ms: Any,
+    grown: Any,
     weights: Any,
-    times_ms: Any,
 ) -> None:
-    grown = increments(times_ms, landmarks_ms, half_lives_ms)
     for event in range(len(targets)):
         row = targets[event]
         if row < 0 or slots[event, 0] < 0:
             continue
-        increment = grown[event, 0] * weights[event]
+        increment = grown[event] * weights[event]
         counts[row, EVERYTHING] += increment
         totals[EVERYTHING] += increment
         dirty[row, EVERYTHING] = True
