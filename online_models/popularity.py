@@ -65,13 +65,17 @@ class Popularity:
 
     def lists(self, size: int) -> list[Rows]:
         """Return the rows of each horizon's top items, best first; ties go to the lower row."""
+        self.refresh(size)
+        return self._present()
+
+    def refresh(self, size: int) -> None:
+        """Bring ``tops`` and ``held`` up to date."""
         if self._all_touched:
             self._rank(np.arange(size))
         elif self._touched:
             self._rank(distinct(np.concatenate([*self._present(), *self._touched])))
         self._touched.clear()
         self._touches, self._all_touched = 0, False
-        return self._present()
 
     def _present(self) -> list[Rows]:
         return [own[:held] for own, held in zip(self.tops, self.held.tolist(), strict=True)]
@@ -97,7 +101,11 @@ class Popularity:
 
     def blend(self, shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return one score of popularity alone for each row of ``(n, horizons)``."""
+        blended: npt.NDArray[np.float32] = shares @ self.trust()
+        return blended
+
+    def trust(self) -> npt.NDArray[np.float32]:
+        """Return the weight of each horizon in the blend."""
         evidence = TRUST * self.evidence.array
         weights = np.exp(evidence - evidence.max())
-        blended: npt.NDArray[np.float32] = shares @ (weights / weights.sum()).astype(np.float32)
-        return blended
+        return (weights / weights.sum()).astype(np.float32)
