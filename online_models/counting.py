@@ -82,16 +82,16 @@ def count_contexts(
     times_ms: npt.NDArray[np.float64],
 ) -> None:
     """Absorb a run of events, with the slots of their contexts, padded with -1."""
-    if (slots[:, 0] >= 0).any():
-        _count_contexts(
-            contexts.counts.array,
-            contexts.totals.array,
-            contexts.counts.dirty,
-            targets,
-            slots,
-            increments(contexts.landmarks, times_ms)[:, 0],
-            weights,
-        )
+    counted = _count_contexts(
+        contexts.counts.array,
+        contexts.totals.array,
+        contexts.counts.dirty,
+        targets,
+        slots,
+        increments(contexts.landmarks, times_ms)[:, 0],
+        weights,
+    )
+    if counted:
         contexts.totals.mark_all()
 
 
@@ -141,11 +141,14 @@ def _count_contexts(
     slots: Any,
     grown: Any,
     weights: Any,
-) -> None:
+) -> int:
+    """Count, and return how many events did."""
+    counted = 0
     for event in range(len(targets)):
         row = targets[event]
         if row < 0 or slots[event, 0] < 0:
             continue
+        counted += 1
         increment = grown[event] * weights[event]
         counts[row, EVERYTHING] += increment
         totals[EVERYTHING] += increment
@@ -155,6 +158,7 @@ def _count_contexts(
                 counts[row, slot] += increment
                 totals[slot] += increment
                 dirty[row, slot] = True
+    return counted
 
 
 @jit

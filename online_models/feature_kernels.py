@@ -22,7 +22,8 @@ def count(
     mix: Any,
     counts: Any,
     totals: Any,
-    trust: Any,
+    evidence: Any,
+    trust: float,
     logs: Any,
     ruled: Any,
 ) -> None:
@@ -31,8 +32,10 @@ def count(
 
     Parameters
     ----------
-    mix, trust
-        How rules' channels and popularity's horizons are blended.
+    mix
+        How rules' channels are blended.
+    evidence, trust
+        How popularity's horizons are, see ``Popularity.blend``.
     ruled
         Gets whether any rule knows a candidate.
     """
@@ -40,6 +43,8 @@ def count(
     least, least_share = np.float32(1e-2), np.float32(1e-6)
     at = 2 * channels + horizons
     per_total = np.empty(horizons, dtype=np.float32)
+    weights = np.exp(trust * (evidence - evidence.max()))
+    blend = (weights / weights.sum()).astype(np.float32)
     for h in range(horizons):
         per_total[h] = 1 / max(totals[h], np.float32(1e-30))
     for n in range(len(rows)):
@@ -57,7 +62,7 @@ def count(
         for h in range(horizons):
             share = counts[row, h] * per_total[h] + least_share
             logs[n, 2 * channels + h] = share
-            popular += trust[h] * share
+            popular += blend[h] * share
         logs[n, at], logs[n, at + 1], logs[n, at + 2] = both, last, popular
         ruled[n] = any_rule
 

@@ -101,11 +101,7 @@ class Popularity:
 
     def blend(self, shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return one score of popularity alone for each row of ``(n, horizons)``."""
-        blended: npt.NDArray[np.float32] = shares @ self.trust()
-        return blended
-
-    def trust(self) -> npt.NDArray[np.float32]:
-        """Return the weight of each horizon in the blend."""
         evidence = TRUST * self.evidence.array
         weights = np.exp(evidence - evidence.max())
-        return (weights / weights.sum()).astype(np.float32)
+        blended: npt.NDArray[np.float32] = shares @ (weights / weights.sum()).astype(np.float32)
+        return blended

@@ -17,6 +17,7 @@ from online_models.feature_names import OTHERS
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
 from online_models.likeness import ENCODED, LIKE_ITEMS
+from online_models.popularity import TRUST
 from online_models.retrieval import Retriever
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -193,7 +194,8 @@ class RankerLists:
             state.rules.mix,
             counts,
             state.popularity.totals.array[0],
-            state.popularity.trust(),
+            state.popularity.evidence.array,
+            TRUST,
             logs,
             ruled,
         )
