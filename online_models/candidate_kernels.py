@@ -39,6 +39,19 @@ class Scratch:
 
 
 @jit
+def norms(
+    totals: Any, history: Any, fresh: Any, norm: float, by_position: Any, norms: Any
+) -> None:
+    """Write what the counts of a history's items are worth; see ``Rules.norms``."""
+    half_lives = len(fresh)
+    for k in range(len(norms)):
+        for c in range(norms.shape[1]):
+            increment = fresh[c % half_lives]
+            share = (totals[history[k], c] / increment + np.float32(1)) ** np.float32(-norm)
+            norms[k, c] = share / increment * by_position[k]
+
+
+@jit
 def follow(
     ids: Any,
     weights: Any,
@@ -89,19 +102,23 @@ def propose(
     tops: Any,
     held: Any,
     near: Any,
+    nearest: Any,
     most: Any,
     flags: Any,
     rows: Any,
 ) -> int:
     """Write what the sources propose to ``rows``, in rising order; return how many.
 
-    ``most`` holds the most that popularity, rules, encoder and the history itself may propose.
+    The encoder's are the best by ``near``, its scores of all rows, or else the first of
+    ``nearest``. ``most`` holds the most that popularity, rules, encoder and the history itself may
+    propose.
     """
     for row in barred:
         flags[row] = BARRED
     count = _popular(tops, held, servable, most[0], flags, rows)
     count = _ruled(found, neighbours, sums, mix, servable, most[1], flags, rows, count)
     count = _near(near, servable, most[2], flags, rows, count)
+    count = _first(nearest, servable, most[2], flags, rows, count)
     for k in range(min(len(history), most[3])):
         count = _add(history[k], servable, flags, rows, count)
     for row in barred:
@@ -110,46 +127,6 @@ def propose(
         flags[rows[place]] = 0
     rows[:count].sort()
     return count
-
-
-@jit
-def describe(
-    rows: Any,
-    history: Any,
-    places: Any,
-    sums: Any,
-    newest: Any,
-    counts: Any,
-    totals: Any,
-    logs: Any,
-    recency: Any,
-    times: Any,
-    ruled: Any,
-) -> None:
-    """Write what is known of candidates but for the encoder's and their ages."""
-    channels = sums.shape[1]
-    least, least_share = np.float32(1e-2), np.float32(1e-6)
-    for n in range(len(rows)):
-        row = rows[n]
-        place = places[row]
-        any_rule = False
-        for c in range(channels):
-            both = sums[place, c] if place >= 0 else np.float32(0)
-            last = newest[place, c] if place >= 0 else np.float32(0)
-            any_rule |= both != 0
-            logs[n, c] = both + least
-            logs[n, channels + c] = last + least
-        for h in range(counts.shape[1]):
-            total = max(totals[h], np.float32(1e-30))
-            logs[n, 2 * channels + h] = counts[row, h] / total + least_share
-        ruled[n] = any_rule
-        recency[n] = 0
-        times[n] = 0
-    for k in range(len(history) - 1, -1, -1):
-        n = np.searchsorted(rows, history[k])
-        if n < len(rows) and rows[n] == history[k]:
-            recency[n] = 1 / (1 + k)
-            times[n] += 1
 
 
 @jit
@@ -195,60 +172,94 @@ def _ruled(
     rows: Any,
     count: int,
 ) -> int:
-    keys, best, size = np.empty(most, dtype=np.float32), np.empty(most, dtype=np.int64), 0
+    keys, best = np.empty(2 * most, dtype=np.float32), np.empty(2 * most, dtype=np.int64)
+    size, least, worst = 0, np.float32(-np.inf), -1
     for place in range(found):
         row = neighbours[place]
-        if servable[row] and flags[row] != BARRED:
-            blend = np.float32(0)
-            for c in range(len(mix)):
-                blend += sums[place, c] * mix[c]
-            size = _keep(keys, best, size, float(blend), row)
-    for n in range(size):
+        blend = np.float32(0)
+        for c in range(len(mix)):
+            blend += sums[place, c] * mix[c]
+        if _better(blend, row, least, worst) and servable[row] and flags[row] != BARRED:
+            keys[size], best[size] = blend, row
+            size += 1
+            if size == 2 * most:
+                size = _cut(keys, best, size, most)
+                least, worst = keys[most - 1], best[most - 1]
+    for n in range(_cut(keys, best, size, most)):
         count = _add(best[n], servable, flags, rows, count)
     return count
 
 
 @jit
 def _near(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> int:
-    keys, best, size = np.empty(most, dtype=np.float32), np.empty(most, dtype=np.int64), 0
-    for row in range(len(near)):
-        score = near[row]
-        if score == -np.inf:
-            continue
-        if (size < most or score > keys[0]) and servable[row] and flags[row] != BARRED:
-            size = _keep(keys, best, size, score, row)
-    for n in range(size):
+    keys, best = np.empty(2 * most, dtype=np.float32), np.empty(2 * most, dtype=np.int64)
+    size, least = 0, np.float32(-np.inf)
+    for row in range(len(near)):  # those that tie with the least come too late
+        if near[row] > least and servable[row] and flags[row] != BARRED:
+            keys[size], best[size] = near[row], row
+            size += 1
+            if size == 2 * most:
+                size = _cut(keys, best, size, most)
+                least = keys[most - 1]
+    for n in range(_cut(keys, best, size, most)):
         count = _add(best[n], servable, flags, rows, count)
     return count
 
 
 @jit
-def _keep(keys: Any, rows: Any, size: int, key: float, row: int) -> int:
-    """Put a row into a heap of the best, the worst on top; return the heap's size."""
-    if size < len(keys):
-        at = size
-        while at and _worse(key, row, keys[(at - 1) // 2], rows[(at - 1) // 2]):
-            keys[at], rows[at] = keys[(at - 1) // 2], rows[(at - 1) // 2]
-            at = (at - 1) // 2
-        keys[at], rows[at] = key, row
-        return size + 1
-    if _worse(key, row, keys[0], rows[0]):
-        return size
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
+def _first(nearest: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> int:
+    taken = 0
+    for row in nearest:
+        if taken == most:
             break
-        if child + 1 < size and _worse(keys[child + 1], rows[child + 1], keys[child], rows[child]):
-            child += 1
-        if not _worse(keys[child], rows[child], key, row):
-            break
-        keys[at], rows[at] = keys[child], rows[child]
-        at = child
-    keys[at], rows[at] = key, row
-    return size
+        if servable[row] and flags[row] != BARRED:
+            count = _add(row, servable, flags, rows, count)
+            taken += 1
+    return count
 
 
 @jit
-def _worse(key: float, row: int, other_key: float, other_row: int) -> bool:
-    return bool(key < other_key or (key == other_key and row > other_row))
+def _cut(keys: Any, rows: Any, size: int, most: int) -> int:
+    """Move the ``most`` best to the front, the worst of them last; return how many there are.
+
+    Quickselect. Ties go to the lower row, so that any order of arrival gives the same ones.
+    """
+    if size <= most:
+        return size
+    low, high, wanted = 0, size - 1, most - 1
+    while low < high:
+        key, row = _median(keys, rows, low, high)
+        left, right = low, high
+        while left <= right:
+            while _better(keys[left], rows[left], key, row):
+                left += 1
+            while _better(key, row, keys[right], rows[right]):
+                right -= 1
+            if left <= right:
+                keys[left], keys[right] = keys[right], keys[left]
+                rows[left], rows[right] = rows[right], rows[left]
+                left += 1
+                right -= 1
+        if wanted <= right:
+            high = right
+        elif wanted >= left:
+            low = left
+        else:
+            break
+    return most
+
+
+@jit
+def _median(keys: Any, rows: Any, low: int, high: int) -> Any:
+    """Return the second best of first, middle and last, which splits what is sorted, too."""
+    a, b, c = low, (low + high) // 2, high
+    if _better(keys[b], rows[b], keys[a], rows[a]):
+        a, b = b, a
+    if _better(keys[c], rows[c], keys[b], rows[b]):
+        b = a if _better(keys[c], rows[c], keys[a], rows[a]) else c
+    return keys[b], rows[b]
+
+
+@jit
+def _better(key: float, row: int, other_key: float, other_row: int) -> bool:
+    return bool(key > other_key or (key == other_key and row < other_row))

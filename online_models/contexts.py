@@ -71,16 +71,23 @@ class Contexts:
             *(self.sketch, self.sighted),
         )
         self._slots: dict[int, int] | None = None
+        self._found: dict[str, Rows] = {}
         self._hashes: dict[tuple[str, str], int] = {}
 
     def slots_of(self, context: Mapping[str, Scalar]) -> Rows:
-        """Return the slots of those values that are followed, in rising order, ``MOST`` at most."""
+        """Return the slots of those values that are followed, in rising order, ``MOST`` at most.
+
+        The array is nobody's to write: the next context alike gets the same one.
+        """
         if not context:
             return np.zeros(0, dtype=np.int64)
-        held = self._held()
-        keys = [self._key(field, value) for field, value in context.items()]
-        slots = sorted([held[key] for key in keys if key in held])
-        return np.array(slots[:MOST], dtype=np.int64)
+        text = str(context)  # unlike the values themselves, it tells 1 from True
+        found = self._found.get(text)
+        if found is None:
+            if len(self._found) >= WINDOW_EVENTS:
+                self._found.clear()
+            found = self._found[text] = self._find(context)
+        return found
 
     def wanted(self, context: Mapping[str, Scalar]) -> list[tuple[int, int]]:
         """Sight the values of an event; return the keys that want a slot, one at most, and which.
@@ -106,6 +113,7 @@ class Contexts:
     def touch(self) -> None:
         """Tell that keys changed."""
         self._slots = None
+        self._found.clear()
 
     def lifts(self, rows: Rows, slots: Rows, now_ms: float) -> Floats:
         """Return each row's lift by each slot, of shape ``(rows, slots)``."""
@@ -119,6 +127,12 @@ class Contexts:
         counts = self.counts.array[rows[:, None], slots]
         lifts: Floats = np.log((counts + few * shares) / ((totals[slots] + few) * shares))
         return lifts
+
+    def _find(self, context: Mapping[str, Scalar]) -> Rows:
+        held = self._held()
+        keys = [self._key(field, value) for field, value in context.items()]
+        slots = sorted([held[key] for key in keys if key in held])
+        return np.array(slots[:MOST], dtype=np.int64)
 
     def _held(self) -> dict[int, int]:
         if self._slots is None:

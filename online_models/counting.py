@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from online_models.compiled import jit
 from online_models.contexts import EVERYTHING, Contexts
+from online_models.decay_kernels import increments
 from online_models.popularity import Popularity
 from online_models.rules import Rules
 
@@ -48,32 +49,28 @@ def count(
     sizes
         How many rows the item table used at each, of shape ``(n,)``.
     """
-    _count_popularity(
+    _count(
         popularity.counts.array,
         popularity.totals.array[0],
         popularity.evidence.array,
         popularity.counts.dirty,
         popularity.tops,
         popularity.held,
-        targets,
-        popularity.landmarks.increments(times_ms),
-        weights,
-        sizes,
-    )
-    popularity.totals.mark_all()
-    popularity.evidence.mark_all()
-    _count_rules(
+        increments(popularity.landmarks, times_ms),
         rules.ids.array,
         rules.weights.array,
         rules.totals.array,
         rules.ids.dirty,
         rules.weights.dirty,
         rules.totals.dirty,
+        increments(rules.landmarks, times_ms),
         targets,
         histories,
-        rules.landmarks.increments(times_ms),
         weights,
+        sizes,
     )
+    popularity.totals.mark_all()
+    popularity.evidence.mark_all()
 
 
 def count_contexts(
@@ -85,17 +82,54 @@ def count_contexts(
     times_ms: npt.NDArray[np.float64],
 ) -> None:
     """Absorb a run of events, with the slots of their contexts, padded with -1."""
-    if (slots[:, 0] >= 0).any():
-        _count_contexts(
-            contexts.counts.array,
-            contexts.totals.array,
-            contexts.counts.dirty,
-            targets,
-            slots,
-            contexts.landmarks.increments(times_ms)[:, 0],
-            weights,
-        )
+    counted = _count_contexts(
+        contexts.counts.array,
+        contexts.totals.array,
+        contexts.counts.dirty,
+        targets,
+        slots,
+        increments(contexts.landmarks, times_ms)[:, 0],
+        weights,
+    )
+    if counted:
         contexts.totals.mark_all()
+
+
+@jit
+def _count(
+    counts: Any,
+    totals: Any,
+    evidence: Any,
+    dirty: Any,
+    tops: Any,
+    held: Any,
+    grown: Any,
+    ids: Any,
+    rule_weights: Any,
+    rule_totals: Any,
+    ids_dirty: Any,
+    rule_weights_dirty: Any,
+    rule_totals_dirty: Any,
+    rules_grown: Any,
+    targets: Any,
+    histories: Any,
+    weights: Any,
+    sizes: Any,
+) -> None:
+    """Count for popularity and for the rules: one call, as each costs as much as an event."""
+    _count_popularity(counts, totals, evidence, dirty, tops, held, targets, grown, weights, sizes)
+    _count_rules(
+        ids,
+        rule_weights,
+        rule_totals,
+        ids_dirty,
+        rule_weights_dirty,
+        rule_totals_dirty,
+        targets,
+        histories,
+        rules_grown,
+        weights,
+    )
 
 
 @jit
@@ -105,14 +139,17 @@ def _count_contexts(
     dirty: Any,
     targets: Any,
     slots: Any,
-    increments: Any,
+    grown: Any,
     weights: Any,
-) -> None:
+) -> int:
+    """Count, and return how many events did."""
+    counted = 0
     for event in range(len(targets)):
         row = targets[event]
         if row < 0 or slots[event, 0] < 0:
             continue
-        increment = increments[event] * weights[event]
+        counted += 1
+        increment = grown[event] * weights[event]
         counts[row, EVERYTHING] += increment
         totals[EVERYTHING] += increment
         dirty[row, EVERYTHING] = True
@@ -121,6 +158,7 @@ def _count_contexts(
                 counts[row, slot] += increment
                 totals[slot] += increment
                 dirty[row, slot] = True
+    return counted
 
 
 @jit
@@ -142,7 +180,7 @@ def _count_popularity(
     tops: Any,
     held: Any,
     targets: Any,
-    increments: Any,
+    grown: Any,
     weights: Any,
     sizes: Any,
 ) -> None:
@@ -153,10 +191,10 @@ def _count_popularity(
             continue
         dirty[row] = True
         unseen = UNSEEN_SHARE / sizes[event]
-        for h in range(increments.shape[1]):
+        for h in range(grown.shape[1]):
             share = counts[row, h] / totals[h] if totals[h] > 0 else 0.0
             evidence[h] += (1 - EVIDENCE_KEPT) * (np.log(share + unseen) - evidence[h])
-            increment = increments[event, h] * weights[event]
+            increment = grown[event, h] * weights[event]
             counts[row, h] += increment
             totals[h] += increment
             _rise(counts, tops, held, row, h)
@@ -198,17 +236,17 @@ def _count_rules(
     totals_dirty: Any,
     targets: Any,
     histories: Any,
-    increments: Any,
+    grown: Any,
     worth: Any,
 ) -> None:
-    half_lives = increments.shape[1]
+    half_lives = grown.shape[1]
     present = np.empty(half_lives, dtype=np.float32)
     for event in range(len(targets)):
         now = targets[event]
         if now < 0:
             continue
         for h in range(half_lives):
-            present[h] = 1 / max(increments[event, h], LEAST_INCREMENT)
+            present[h] = 1 / max(grown[event, h], LEAST_INCREMENT)
         for k in range(histories.shape[1]):
             before = histories[event, k]
             if before < 0:
@@ -225,7 +263,7 @@ def _count_rules(
                 totals_dirty[source] = True
                 for h in range(half_lives):
                     channel = direction * half_lives + h
-                    increment = step * (increments[event, h] * worth[event])
+                    increment = step * (grown[event, h] * worth[event])
                     weights[source, slot, channel] += increment
                     totals[source, channel] += increment
 

@@ -65,13 +65,17 @@ class Popularity:
 
     def lists(self, size: int) -> list[Rows]:
         """Return the rows of each horizon's top items, best first; ties go to the lower row."""
+        self.refresh(size)
+        return self._present()
+
+    def refresh(self, size: int) -> None:
+        """Bring ``tops`` and ``held`` up to date."""
         if self._all_touched:
             self._rank(np.arange(size))
         elif self._touched:
             self._rank(distinct(np.concatenate([*self._present(), *self._touched])))
         self._touched.clear()
         self._touches, self._all_touched = 0, False
-        return self._present()
 
     def _present(self) -> list[Rows]:
         return [own[:held] for own, held in zip(self.tops, self.held.tolist(), strict=True)]

@@ -8,17 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import candidate_kernels as kernels
-from online_models.asked import Asked, read
+from online_models import encoder_kernels
+from online_models import feature_kernels as features
+from online_models.asked import Asked
+from online_models.contexts import EVERYTHING, PRIOR_EVENTS
+from online_models.decay_kernels import increments
 from online_models.feature_names import OTHERS
-from online_models.features import HOUR_MS, write_lifts
+from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
-from online_models.likeness import ENCODED, encoded, write_shortfalls
+from online_models.likeness import ENCODED, LIKE_ITEMS
+from online_models.popularity import TRUST
 from online_models.retrieval import Retriever
 from online_models.state import ModelState
 from schemas.examples import Query
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+NO_SCORES = np.zeros(0, dtype=np.float32)
+NO_ROWS = np.zeros(0, dtype=np.int64)
 
 
 class ListMaker(Protocol):
@@ -51,7 +59,8 @@ class RankerLists:
                 retriever.own_items,
             ]
         )
-        self._logs = np.log1p(np.arange(self.state.config.learning_window + 1))
+        window = np.arange(self.state.config.learning_window + 1)
+        self._log_times = np.log1p(window).astype(np.float32)
         self._scratch = self._made()
 
     def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
@@ -61,14 +70,12 @@ class RankerLists:
             return None
         if len(self._scratch.flags) < len(state.rules.ids.array):
             self._scratch = self._made()
-        asked = read(state, query)
-        history = asked.history
-        scratch, rules = self._scratch, state.rules
-        norms = rules.norms(history, float(state.progress.time_ms))
+        asked = self._read(query)
+        history, scratch, rules = asked.history, self._scratch, state.rules
         found = kernels.follow(
             rules.ids.array,
             rules.weights.array,
-            norms,
+            self._norms(history),
             history,
             scratch.places,
             scratch.neighbours,
@@ -85,6 +92,41 @@ class RankerLists:
         finally:
             kernels.forget(found, scratch.neighbours, scratch.places)
 
+    def _read(self, query: Query) -> Asked:
+        """Do what ``asked.read`` does, though ``barred`` may hold a row twice, in any order."""
+        state, window = self.state, self.state.config.learning_window
+        items, encoder = state.items, state.encoder
+        history = np.array(items.rows_of(query.history[-window:])[::-1], dtype=np.int64)
+        barred = np.array(items.rows_of(query.seen), dtype=np.int64)
+        slots = state.contexts.slots_of(query.context)
+        if not len(history):
+            return Asked(history, barred, slots, None)
+        read = history[None, : encoder.window]
+        attention = np.empty(read.shape, dtype=np.float32)
+        vectors = np.empty((1, encoder.dimensions + 1), dtype=np.float32)
+        encoder_kernels.read(
+            read,
+            slots[None],
+            encoder.positions.array,
+            encoder.input.array,
+            encoder.context.array,
+            attention,
+            vectors,
+        )
+        return Asked(history, barred, slots, vectors[0])
+
+    def _norms(self, history: Rows) -> Floats:
+        """Do what ``Rules.norms`` does."""
+        rules = self.state.rules
+        history = history[: rules.scoring_window]
+        fresh = increments(rules.landmarks, self._now_ms())[0]
+        norms = np.empty((len(history), rules.channels), dtype=np.float32)
+        kernels.norms(rules.totals.array, history, fresh, rules.norm, rules.position_weights, norms)
+        return norms
+
+    def _now_ms(self) -> npt.NDArray[np.float64]:
+        return np.array([self.state.progress.time_ms], dtype=np.float64)
+
     def _made(self) -> kernels.Scratch:
         rules = self.state.rules
         neighbours = rules.ids.array.shape[1]
@@ -93,8 +135,8 @@ class RankerLists:
 
     def _candidates(self, asked: Asked, found: int) -> Rows:
         state, scratch = self.state, self._scratch
-        size = state.items.size
-        state.popularity.lists(size)
+        state.popularity.refresh(state.items.size)
+        near, nearest = self._near(asked, state.items.size)
         count = kernels.propose(
             asked.history,
             asked.barred,
@@ -105,62 +147,72 @@ class RankerLists:
             state.rules.mix,
             state.popularity.tops,
             state.popularity.held,
-            self._near(asked, size),
+            near,
+            nearest,
             self._most,
             scratch.flags,
             scratch.rows,
         )
         return scratch.rows[:count]
 
-    def _near(self, asked: Asked, size: int) -> Floats:
-        """Return the encoder's score of each row; -inf where the index does not come by."""
-        vector = asked.vector
-        if vector is None:
-            return np.zeros(0, dtype=np.float32)
-        index, outputs = self.state.index, self.state.encoder.output.array
+    def _near(self, asked: Asked, size: int) -> tuple[Floats, Rows]:
+        """Return the encoder's scores of all rows, or the rows that the index finds, best first."""
+        if asked.vector is None:
+            return NO_SCORES, NO_ROWS
+        index, items = self.state.index, self.state.items
         if index.is_exact(size):
-            return outputs[:size] @ vector
-        items = self.state.items
+            return self.state.encoder.output.array[:size] @ asked.vector, NO_ROWS
         count = self.retriever.by_encoder + len(asked.barred)
-        found = index.search(
-            vector, count, size, among=items.servable if items.unservable else None
-        )
-        near = np.full(size, -np.inf, dtype=np.float32)
-        near[found] = outputs[found] @ vector
-        return near
+        among = items.servable if items.unservable else None
+        return NO_SCORES, index.search(asked.vector, count, size, among=among)
 
     def _features(self, rows: Rows, asked: Asked) -> Floats:
-        state, history = self.state, asked.history
-        scratch = self._scratch
-        counts = state.popularity.counts.array
-        at = 2 * state.rules.channels + counts.shape[1]
-        logs = np.empty((len(rows), at), dtype=np.float32)
+        state, popularity = self.state, self.state.popularity
+        at = 2 * state.rules.channels + popularity.counts.array.shape[1]
         table = np.empty((len(rows), at + len(OTHERS)), dtype=np.float32)
-        times = np.empty(len(rows), dtype=np.int64)
+        logs = np.empty((len(rows), at + 4 + len(asked.slots)), dtype=np.float32)
         own = table[:, at + ENCODED + 3 :]
-        recency = own[:, 0]
-        kernels.describe(
+        self._write_logs(rows, asked, logs, own[:, 3])
+        np.log(logs, out=logs)
+        table[:, :at] = logs[:, :at]
+        self._liken(rows, asked, table[:, at : at + ENCODED])
+        features.compare(logs[:, at : at + 3], table[:, at + ENCODED : at + ENCODED + 3])
+        features.recall(rows, asked.history, self._log_times, own)
+        own[:, 6] = logs[:, at + 3]
+        features.sum_up(logs[:, at + 4 :], table[:, -3:])
+        return table
+
+    def _write_logs(self, rows: Rows, asked: Asked, logs: Floats, ruled: Floats) -> None:
+        """Write what is to be on a log scale; ``ruled`` gets whether rules know a candidate."""
+        state, scratch, contexts = self.state, self._scratch, self.state.contexts
+        counts = state.popularity.counts.array
+        features.count(
             rows,
-            history,
             scratch.places,
             scratch.sums,
             scratch.newest,
+            state.rules.mix,
             counts,
             state.popularity.totals.array[0],
+            state.popularity.evidence.array,
+            TRUST,
             logs,
-            recency,
-            times,
-            own[:, 3],
+            ruled,
         )
-        table[:, :at] = np.log(logs, out=logs)
-        table[:, at : at + ENCODED] = encoded(state, rows, asked)
-        write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
-        own[:, 1] = self._logs[times]
-        own[:, 2] = recency == 1
-        own[:, 4] = np.log1p(np.float32(len(history)))
-        own[:, 5] = len(set(history.tolist())) / max(1, len(history))
-        age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
-        own[:, 6] = np.log1p(age_ms / HOUR_MS)
-        lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
-        write_lifts(lifts, table[:, -3:])
-        return table
+        at = 2 * state.rules.channels + counts.shape[1] + 3
+        now_ms = state.progress.time_ms
+        features.age(rows, state.items.first_seen_ms.array, now_ms, HOUR_MS, logs[:, at])
+        if len(asked.slots):
+            few = np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, self._now_ms())[0, 0]
+            totals, lifts = contexts.totals.array, logs[:, at + 1 :]
+            features.lift(
+                rows, asked.slots, contexts.counts.array, totals, few, EVERYTHING, lifts
+            )
+
+    def _liken(self, rows: Rows, asked: Asked, table: Floats) -> None:
+        encoder = self.state.encoder
+        if asked.vector is None:
+            table[:] = 0
+            return
+        outputs, inputs = encoder.output.array, encoder.input.array
+        features.liken(rows, asked.vector, outputs, inputs, asked.history[:LIKE_ITEMS], table)

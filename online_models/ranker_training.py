@@ -58,17 +58,14 @@ class RankerTrainer:
         Lists with features that are not finite teach nothing, and would spoil the norms for good:
         with one among them no step is taken, and the loss is NaN.
         """
-        features = np.concatenate([one for one, _ in lists])
-        if not np.isfinite(features).all():
-            return float("nan")
         lengths = np.array([len(one) for one, _ in lists])
         starts = np.cumsum(lengths) - lengths
         chosen = starts + np.array([place for _, place in lists])
-        self.ranker.steps.array[0] += 1
-        self.ranker.steps.mark_all()
-        self._observe(features)
-        kernels.standardise(features, *self.ranker.norms.array)
-        z = features
+        if not self._observe([one for one, _ in lists], int(lengths.sum())):
+            return float("nan")
+        z = np.empty((int(lengths.sum()), self.ranker.features), dtype=np.float32)
+        for start, (one, _) in zip(starts.tolist(), lists, strict=True):
+            kernels.standardise(one, *self.ranker.norms.array, z[start : start + len(one)])
         linear, hidden, biases, out = self.ranker.parts(self.ranker.trained.array)
         active = z @ hidden  # (candidates, hidden)
         kernels.activate(active, biases)
@@ -83,16 +80,27 @@ class RankerTrainer:
         self._adam(z, active, error.astype(np.float32), out)
         return float(losses.mean())
 
-    def _observe(self, features: Floats) -> None:
-        """Move the running mean and variance towards these features'."""
-        share = np.float32(max(1 / int(self.ranker.steps.array[0]), self.slowest_norm))
-        # Products with ones sum up columns, several times as fast as numpy's mean does.
-        each = np.full(len(features), 1 / len(features), dtype=np.float32)
+    def _observe(self, features: Sequence[Floats], count: int) -> bool:
+        """Take a step, and move the running mean and variance towards these features'.
+
+        Return whether it was taken: it is not where any of the features is no finite number.
+        """
         norms = self.ranker.norms.array
-        norms[0] += share * (each @ features - norms[0])
-        off = features - norms[0]
-        norms[1] += share * (each @ np.square(off, out=off) - norms[1])
+        off, squares = np.zeros((2, self.ranker.features))
+        for one in features:
+            kernels.tally(one, norms[0], off, squares)
+        if not np.isfinite(squares).all():
+            return False
+        self.ranker.steps.array[0] += 1
+        self.ranker.steps.mark_all()
+        share = max(1 / int(self.ranker.steps.array[0]), self.slowest_norm)
+        off, squares = off / count, squares / count
+        moved = share * off
+        variance = squares - 2 * moved * off + np.square(moved)  # around the mean that has moved
+        norms[0] += moved
+        norms[1] += share * (np.maximum(variance, 0) - norms[1])
         self.ranker.norms.mark_all()
+        return True
 
     def _adam(self, z: Floats, active: Floats, error: Floats, out: Floats) -> None:
         gradient = np.empty_like(self.ranker.parameters.array)

@@ -55,7 +55,7 @@ class Rules:
         self.totals = Table("rules.totals", (channels,))
         self.landmarks = Landmarks("rules", half_lives_ms, (self.weights, self.totals))
         self.tables = (self.ids, self.weights, self.totals, self.landmarks.table)
-        self._position_weights = (1.0 + np.arange(scoring_window, dtype=np.float32)) ** -1.0
+        self.position_weights = (1.0 + np.arange(scoring_window, dtype=np.float32)) ** -1.0
         forward = np.ones(channels // 2, dtype=np.float32)
         self.mix = np.concatenate([forward, BACKWARD_SHARE * forward])
 
@@ -95,7 +95,7 @@ class Rules:
         increments = self.landmarks.increments(np.array([now_ms]))[0]
         fresh = np.concatenate([increments, increments])
         norms: Floats = (self.totals.array[history] / fresh + 1.0) ** -self.norm / fresh
-        norms *= self._position_weights[: len(history), None]
+        norms *= self.position_weights[: len(history), None]
         return norms
 
     def blend(self, scores: Floats) -> Floats:

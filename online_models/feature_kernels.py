@@ -1,0 +1,164 @@
+"""The features of one list, compiled: the same as ``features``, in one pass over the candidates.
+
+What is on a log scale is written as it is first, all into one table: numpy's log of a whole table
+is several times as fast as that of single numbers here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from online_models.compiled import jit, jit_sums
+
+
+@jit_sums
+def count(
+    rows: Any,
+    places: Any,
+    sums: Any,
+    newest: Any,
+    mix: Any,
+    counts: Any,
+    totals: Any,
+    evidence: Any,
+    trust: float,
+    logs: Any,
+    ruled: Any,
+) -> None:
+    """Write what rules and popularity say of each candidate to ``logs``: first by channel and
+    horizon, rules, rules of the newest item, popularity; then each source's blend.
+
+    Parameters
+    ----------
+    mix
+        How rules' channels are blended.
+    evidence, trust
+        How popularity's horizons are, see ``Popularity.blend``.
+    ruled
+        Gets whether any rule knows a candidate.
+    """
+    channels, horizons = sums.shape[1], counts.shape[1]
+    least, least_share = np.float32(1e-2), np.float32(1e-6)
+    at = 2 * channels + horizons
+    per_total = np.empty(horizons, dtype=np.float32)
+    weights = np.exp(trust * (evidence - evidence.max()))
+    blend = (weights / weights.sum()).astype(np.float32)
+    for h in range(horizons):
+        per_total[h] = 1 / max(totals[h], np.float32(1e-30))
+    for n in range(len(rows)):
+        row, place = rows[n], places[rows[n]]
+        any_rule, both, last, popular = False, np.float32(0), np.float32(0), np.float32(0)
+        for c in range(channels):
+            rule = sums[place, c] if place >= 0 else np.float32(0)
+            any_rule |= rule != 0
+            logs[n, c] = rule + least
+            both += mix[c] * logs[n, c]
+        for c in range(channels):
+            rule = newest[place, c] if place >= 0 else np.float32(0)
+            logs[n, channels + c] = rule + least
+            last += mix[c] * logs[n, channels + c]
+        for h in range(horizons):
+            share = counts[row, h] * per_total[h] + least_share
+            logs[n, 2 * channels + h] = share
+            popular += blend[h] * share
+        logs[n, at], logs[n, at + 1], logs[n, at + 2] = both, last, popular
+        ruled[n] = any_rule
+
+
+@jit
+def lift(
+    rows: Any, slots: Any, counts: Any, totals: Any, few: Any, everything: int, logs: Any
+) -> None:
+    """Write what each value of the context multiplies each candidate's share by; see ``lifts``."""
+    for n in range(len(rows)):
+        row = rows[n]
+        share = counts[row, everything] / max(totals[everything], few) + np.float32(1e-6)
+        for k in range(len(slots)):
+            slot = slots[k]
+            expected = (totals[slot] + few) * share
+            logs[n, k] = (counts[row, slot] + few * share) / expected
+
+
+@jit
+def age(rows: Any, first_seen_ms: Any, now_ms: int, unit_ms: float, logs: Any) -> None:
+    """Write 1 plus each candidate's age."""
+    for n in range(len(rows)):
+        logs[n] = 1 + max(now_ms - first_seen_ms[rows[n]], 0) / unit_ms
+
+
+@jit_sums
+def liken(rows: Any, vector: Any, outputs: Any, inputs: Any, history: Any, table: Any) -> None:
+    """Write what ``likeness.encoded`` tells, by the items of a history that it compares with."""
+    dimensions = inputs.shape[1]
+    best = np.float32(-np.inf)
+    for n in range(len(rows)):
+        row, score = rows[n], vector[dimensions] * outputs[rows[n], dimensions]
+        for d in range(dimensions):
+            score += vector[d] * outputs[row, d]
+        table[n, 0] = score
+        best = max(best, score)
+        largest = np.float32(-np.inf)
+        for k in range(len(history)):
+            item, product = history[k], np.float32(0)
+            for d in range(dimensions):
+                product += inputs[item, d] * outputs[row, d]
+            largest = max(largest, product)
+            if k == 0:
+                table[n, 2] = product
+        table[n, 3] = largest
+    for n in range(len(rows)):
+        table[n, 1] = table[n, 0] - best
+
+
+@jit
+def recall(rows: Any, history: Any, log_times: Any, own: Any) -> None:
+    """Write where the history itself has each candidate: recency, how often, whether it is newest.
+
+    ``own`` also gets how long the history is, and how many of its items are distinct.
+    """
+    distinct = 0
+    own[:, :3] = 0
+    times = np.zeros(len(rows), dtype=np.int64)
+    for k in range(len(history) - 1, -1, -1):
+        repeated = False
+        for older in range(k + 1, len(history)):
+            repeated |= history[older] == history[k]
+        distinct += not repeated
+        n = np.searchsorted(rows, history[k])
+        if n < len(rows) and rows[n] == history[k]:
+            times[n] += 1
+            own[n, 0] = 1 / (1 + k)
+            own[n, 1] = log_times[times[n]]
+            own[n, 2] = k == 0
+    for n in range(len(rows)):
+        own[n, 4] = log_times[len(history)]
+        own[n, 5] = distinct / max(1, len(history))
+
+
+@jit
+def compare(logs: Any, table: Any) -> None:
+    """Write by how much each column falls short of its best; what is no number stays alone."""
+    for c in range(logs.shape[1]):
+        best = np.float32(-np.inf)
+        for n in range(len(logs)):
+            if logs[n, c] > best:
+                best = logs[n, c]
+        for n in range(len(logs)):
+            table[n, c] = logs[n, c] - best
+
+
+@jit
+def sum_up(lifts: Any, table: Any) -> None:
+    """Write what ``features.write_lifts`` does."""
+    for n in range(len(lifts)):
+        total, most, least = np.float32(0), np.float32(-np.inf), np.float32(np.inf)
+        for k in range(lifts.shape[1]):
+            total += lifts[n, k]
+            most = max(most, lifts[n, k])
+            least = min(least, lifts[n, k])
+        known = lifts.shape[1] > 0
+        table[n, 0] = total
+        table[n, 1] = most if known else np.float32(0)
+        table[n, 2] = least if known else np.float32(0)
