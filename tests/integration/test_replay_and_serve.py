@@ -59,7 +59,7 @@ def test_a_user_who_asks_is_forgotten(start: Start, tmp_path: Path) -> None:
     up = start("up", "--model", "shop", "--data-dir", data, "--port", "0")
     address = up.wait_for(r"ready: the scorer listens on (\S+)")[1]
     user = planted_clicks(1)[0].user_id
-    with Client(address, timeout_s=30.0) as client:
+    with Client(address, timeout_s=200.0) as client:
         assert client.recommend(user, 5).known_user
         assert not client.recommend(user, 5, after=client.forget(user)).known_user
 

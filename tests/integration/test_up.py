@@ -26,7 +26,7 @@ def up(start: Start, *arguments: str) -> tuple[Rillrec, Client, list[int]]:
     address = one.wait_for(r"ready: the scorer listens on (\S+)")[1]
     processes = descendants(one.process.pid)
     assert len(processes) == 3, [command_of(pid) for pid in processes]
-    return one, Client(address, timeout_s=30.0), processes
+    return one, Client(address, timeout_s=200.0), processes
 
 
 def teach(client: Client) -> None:

@@ -35,7 +35,7 @@ def click(client: Client, n: int) -> str:
     return Position.of_token(receipt.position).topic
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_everything_runs_over_a_broker_of_its_own_and_leaves_nothing(start: Start) -> None:
     one = start("up", "--broker", "--port", "0")
     address = one.wait_for(r"ready: the scorer listens on (\S+)")[1]
@@ -61,7 +61,7 @@ def _clicks(client: Client) -> bool:
         return False
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_a_broker_that_is_there_is_used(start: Start, kafka: Kafka, tmp_path: Path) -> None:
     topics = kafka.topics(partitions=2)
     config = tmp_path / "rillrec.toml"

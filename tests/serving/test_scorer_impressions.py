@@ -16,8 +16,9 @@ from schemas.keys import shard_of
 from schemas.positions import Position
 from serving.store import RedisStore, ShardWrite
 from tests.kafka import Kafka
+from tests.patience import until
 from tests.serving.models import publish_to, written
-from tests.serving.processes import scorer_at, until
+from tests.serving.processes import scorer_at
 from tests.serving.states import START_MS, user
 
 pytestmark = pytest.mark.redis
@@ -102,7 +103,7 @@ def test_what_was_served_last_is_sent_before_the_end(store: RedisStore, redis_ur
         for number in range(30):
             client.recommend(f"u{number}", 3)
         scorer.process.terminate()
-        scorer.process.wait(20)
+        scorer.process.wait(60)
     assert {event.user_id for event in impressions_of(store)} == {f"u{n}" for n in range(30)}
 
 
