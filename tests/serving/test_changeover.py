@@ -95,6 +95,7 @@ async def test_replies_come_from_the_other_model_without_one_that_fails(
         async def load(replies: list[Any]) -> None:
             while not ended.is_set():
                 replies.append(await slate(stub))
+                await asyncio.sleep(0.01)  # the other model is loaded beside it
 
         loads = [asyncio.create_task(load(replies)) for replies in seen]
         await soon(lambda: all(len(replies) > 3 for replies in seen))
