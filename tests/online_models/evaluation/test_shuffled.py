@@ -85,4 +85,4 @@ def test_a_real_stream_with_shuffled_items_falls_to_popularity() -> None:
             ]
     reading.close()
     dealt = shuffled(events[:10_000])
-    assert NEVER_BELOW < over_popularity(dealt, ModelConfig(), score_every=2)
+    assert over_popularity(dealt, ModelConfig(), score_every=2) > NEVER_BELOW
