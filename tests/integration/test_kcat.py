@@ -81,7 +81,7 @@ def test_what_kcat_produces_is_learnt_and_served(
     wait_until(lambda: store.low_marks().get(topic, {}) == ends, timeout_s=900)
     took_s = time.monotonic() - began_s
     (busy, visits), *_ = users.most_common(1)
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         wait_until(lambda: client.model_info().absorbed_events == EVENTS)
         known, stranger = client.recommend(busy, 10), client.recommend("nobody", 10)
     state, _ = store.read_user(busy)

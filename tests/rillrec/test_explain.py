@@ -31,7 +31,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with scorer_at(server.url) as scorer:
             found = f"127.0.0.1:{scorer.port}"
             with Client(found) as client:
-                until(lambda: bool(client.model_info().version))
+                until(lambda: client.model_info().version == 8)
                 yield found
         store.close()
 

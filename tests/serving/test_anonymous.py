@@ -35,7 +35,7 @@ def test_a_session_without_a_user_is_recommended_to(
     publishes: tuple[Publish, ...] = written(8)
     publish_to(redis_store, publishes)
     with scorer_at(redis_url) as scorer, Client(f"127.0.0.1:{scorer.port}") as client:
-        until(lambda: bool(client.model_info().version))
+        until(lambda: client.model_info().version == 8)
         fresh = client.recommend("", 5, session_id="s1")
         assert (fresh.known_user, len(fresh.items)) == (False, 5)
         chosen = fresh.items[0].item_id
