@@ -5,8 +5,10 @@ What is decided here:
 - **Either may come first**, as they come from different topics: an interaction that names a slate
   which is not there yet waits for it, and is joined by the impression.
 - **A label for every choice.** Each interaction of positive weight with a shown item gives one at
-  once: the item, and those that stand above the lowest choice so far and were not chosen. What
-  stands below may not have been seen.
+  once: the item, and those beside it that were not chosen so far, down to 20 places below the
+  lowest choice. What stands below may not have been seen, nor all that stands above: how likely
+  that is, the learner finds out (see ``Examination``). To learn from what stands above alone would
+  teach that whatever stands low is better.
 - **Without a request id** an interaction belongs to the newest open slate of its user that holds
   the item. It does not wait: for all that is known there is no slate.
 - **Time** is the user's own: the newest event, of either kind. What is older by more than the
@@ -28,6 +30,8 @@ from schemas.positions import Position
 from schemas.slates import Answer, Given, ServedSlate, Slates
 from schemas.slates_codec import unpack_items
 from schemas.user_state import StreamRules
+
+_BELOW = 20
 
 
 class Joined(Struct, frozen=True):
@@ -68,7 +72,7 @@ def show(
     >>> slates = show(None, slate, rules, at=shown, newest_ms=0).slates
     >>> [label] = answer(slates, click, rules, at=done, newest_ms=10**12).feedback
     >>> [item.item_id for item in label.items], label.place, label.offset
-    (['a', 'b'], 1, 9)
+    (['a', 'b', 'c'], 1, 9)
     """
     known = slates or Slates(event.user_id)
     now_ms = _now_ms(known, newest_ms)
@@ -161,8 +165,9 @@ def _choose(
     if chosen is None:
         return slates, [], "foreign"
     clicked = slate.clicked if chosen in slate.clicked else (*slate.clicked, chosen)
-    lowest = max(clicked)
-    places = [place for place in range(lowest + 1) if place == chosen or place not in clicked]
+    end = min(max(clicked) + 1 + _BELOW, len(slate.item_ids))
+    answered = {slate.item_ids[place] for place in clicked}
+    places = [p for p in range(end) if p == chosen or slate.item_ids[p] not in answered]
     given = Given(
         at.topic,
         at.partition,

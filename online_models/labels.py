@@ -28,11 +28,16 @@ def features_of(feedback: Feedback, width: int) -> Floats | None:
     return table.astype(np.float32, copy=False)
 
 
-def weight_of(feedback: Feedback) -> float:
+def weight_of(feedback: Feedback, factor: float = 1.0) -> float:
     """Return what the list counts: by its kind, and more where it was unlikely to be served.
 
     Weighting by the inverse propensity makes up for what the ranker chose to show: a position that
     one request in five is explored at counts five times.
+
+    Parameters
+    ----------
+    factor
+        What a choice at this place counts, as few look there: ``Examination.factor``.
 
     References
     ----------
@@ -40,4 +45,4 @@ def weight_of(feedback: Feedback) -> float:
     WSDM 2017.
     """
     propensity = feedback.items[feedback.place].propensity
-    return feedback.weight / max(propensity, 1 / PROPENSITY_CAP)
+    return feedback.weight * min(factor / max(propensity, 1 / PROPENSITY_CAP), PROPENSITY_CAP)

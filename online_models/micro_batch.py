@@ -11,6 +11,7 @@ import numpy.typing as npt
 from online_models.contexts import MOST, SIGHTED_EVERY
 from online_models.counting import count, count_contexts, see
 from online_models.decay import Landmarks, StreamClock
+from online_models.examination import FLOOR, place_of
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
 from online_models.state import ModelState
@@ -43,6 +44,7 @@ class MicroBatch:
         self.weights = np.zeros(size, dtype=np.float32)
         self.lists: list[tuple[Floats, int]] = []
         self.list_weights: list[float] = []
+        self.slates: list[tuple[Floats, Rows, int]] = []
         self._times_ms = np.zeros(size, dtype=np.float64)
         self._sizes = np.zeros(size, dtype=np.int64)
         self._filled = self._counted = self.labels = self._ticks = 0
@@ -59,7 +61,7 @@ class MicroBatch:
     def clear(self) -> None:
         """Begin the next one."""
         self._filled = self._counted = self.labels = 0
-        self.lists, self.list_weights = [], []
+        self.lists, self.list_weights, self.slates = [], [], []
         for rows in (self.histories, self.asked, self.contexts):
             rows[:] = UNKNOWN
 
@@ -101,9 +103,17 @@ class MicroBatch:
         features = features_of(feedback, self.state.ranker.features)
         if features is None:
             return "unfit"
-        self.lists.append((features, feedback.place))
-        self.list_weights.append(weight_of(feedback))
+        chosen = feedback.place
+        places = np.array([place_of(item.position) for item in feedback.items], dtype=np.int64)
+        self.slates.append((features, places, chosen))
         self.labels += 1
+        examination = self.state.examination
+        # Who looks no further says nothing against what stands there.
+        looked_at = (examination.curve()[places] >= FLOOR) | (places <= places[chosen])
+        if looked_at.sum() > 1:
+            self.lists.append((features[looked_at], int(looked_at[:chosen].sum())))
+            factor = examination.factor(feedback.items[chosen].position)
+            self.list_weights.append(weight_of(feedback, factor))
         return "learnt"
 
     def settle(self) -> None:

@@ -24,6 +24,7 @@ from online_models.evaluation.report import Reported, report_of
 from online_models.evaluation.slates import category_diversity, vector_diversity
 from online_models.recommender import Ranking
 from online_models.state import ModelState
+from schemas.events import ANONYMOUS
 from schemas.examples import Example
 
 NAN = float("nan")
@@ -112,6 +113,7 @@ class Evaluator:
             unit=self._units[example.query.unit_key],
             rank=rank_of(slate, place),
             candidate=place >= 0,
+            anonymous=example.query.user_id.startswith(ANONYMOUS),
             user_events=self.census.user_events(example.query.user_id),
             unit_events=len(example.query.history),
             item=self.census.number_of(example.item_id),

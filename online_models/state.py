@@ -9,6 +9,7 @@ import numpy as np
 from online_models.contexts import Contexts
 from online_models.decay import scale
 from online_models.encoder import Encoder
+from online_models.examination import Examination
 from online_models.feature_names import prior
 from online_models.index import ItemIndex
 from online_models.items import ItemTable
@@ -67,7 +68,11 @@ class ModelState:
         )
         self.index = ItemIndex(self.encoder.output, exact_up_to=config.exact_up_to)
         self.ranker = Ranker(prior(config), hidden=config.hidden, seed=config.seed)
-        parts = (self.popularity, self.rules, self.contexts, self.encoder, self.ranker)
+        self.examination = Examination()
+        parts = (
+            *(self.popularity, self.rules, self.contexts, self.encoder),
+            *(self.ranker, self.examination),
+        )
         tables = [table for part in parts for table in part.tables]
         tables += [self.items.first_seen_ms, self.items.last_seen_ms]
         self._skipped = {t.name for t in tables if self.serve_only and t.learner_only}

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from online_models.encoder_training import EncoderTrainer
+from online_models.examination import Sighting
 from online_models.items import UNKNOWN
 from online_models.micro_batch import MicroBatch
 from online_models.ranker_training import RankerTrainer
@@ -31,6 +32,11 @@ class Training:
         """Learn from a micro-batch whose events have been counted."""
         progress = self.state.progress
         self._encode(batch)
+        if batch.slates:
+            score = self.state.ranker.scores
+            self.state.examination.learn(
+                [Sighting(places, score(table), at) for table, places, at in batch.slates]
+            )
         if batch.lists:
             self.ranker.learn(batch.lists, np.array(batch.list_weights, dtype=np.float32))
         self.state.progress = msgspec.structs.replace(

@@ -139,6 +139,8 @@ class Client:
 
         Parameters
         ----------
+        user_id
+            ``""`` for a visitor who has no id: ``session_id`` then says whose session asks.
         after
             A receipt's position: wait until that event is part of the user's state.
         time_ms

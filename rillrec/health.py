@@ -13,7 +13,7 @@ def scorer_serves(address: str, *, timeout_s: float = 1.0) -> bool:
     return scorer_status(address, timeout_s=timeout_s) == "SERVING"
 
 
-def scorer_status(address: str, *, timeout_s: float = 1.0) -> str:
+def scorer_status(address: str, *, timeout_s: float = 5.0) -> str:
     """Return the scorer's own word on its health, or ``"UNREACHABLE"``."""
     with grpc.insecure_channel(address) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)

@@ -15,6 +15,7 @@ SEGMENTS = {
     "user_under_5": "user with 1 to 4 events",
     "user_5_to_50": "user with 5 to 50 events",
     "user_over_50": "user with more",
+    "user_anonymous": "session without a user",
     "unit_at_most_1": "unit with at most 1 event",
     "item_unseen": "item never seen before",
     "item_under_1_hour": "item new within 1 hour",

@@ -7,9 +7,11 @@ add their own; fields that are missing or mistyped are refused with their path.
 from __future__ import annotations
 
 import unicodedata
+from hashlib import sha256
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import force_setattr
 
 Scalar = (
     Annotated[str, Meta(max_length=1_024)]
@@ -30,6 +32,8 @@ Context = Annotated[
 ]
 
 MAX_ID_BYTES = 256
+ANONYMOUS = "anonymous:"
+"""How the ids begin of those who have none of their own: the session's id follows."""
 DEFAULT_KIND_WEIGHTS: dict[str, float] = {
     "purchase": 5.0,
     "add_to_cart": 3.0,
@@ -50,6 +54,22 @@ def check_id(name: str, value: str) -> None:
         raise ValueError(f"`{name}` has a control character: {value[:40]!r}")
 
 
+def anonymous_id(session_id: str) -> str:
+    """Return the user id that a session without a user goes by: nobody else's, and always the same.
+
+    Examples
+    --------
+    >>> anonymous_id("s-17")
+    'anonymous:s-17'
+    >>> len(anonymous_id(256 * "x"))
+    74
+    """
+    whole = ANONYMOUS + session_id
+    if len(whole.encode()) <= MAX_ID_BYTES:
+        return whole
+    return ANONYMOUS + sha256(session_id.encode()).hexdigest()
+
+
 class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a user did with an item.
 
@@ -59,6 +79,9 @@ class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         The same for a retry of the same event; a repeated id of a user is counted once.
     kind
         ``click``, ``purchase``, …: an open set, weighted by the settings.
+    user_id
+        Left out where nobody is signed in: the session then is a user of its own, whose id is
+        ``anonymous:`` and the session's.
     session_id
         Where given, it alone decides which session the event belongs to.
     request_id, position
@@ -68,7 +91,7 @@ class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     """
 
     event_id: Id
-    user_id: Id
+    user_id: Id = ""
     item_id: Id
     kind: Kind
     time_ms: TimeMs
@@ -80,10 +103,14 @@ class Interaction(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     def __post_init__(self) -> None:
         check_id("event_id", self.event_id)
-        check_id("user_id", self.user_id)
         check_id("item_id", self.item_id)
         if self.session_id is not None:
             check_id("session_id", self.session_id)
+        if not self.user_id:
+            if not self.session_id:
+                raise ValueError("Object missing required field `user_id`")
+            force_setattr(self, "user_id", anonymous_id(self.session_id))
+        check_id("user_id", self.user_id)
         if self.request_id is not None:
             check_id("request_id", self.request_id)
 

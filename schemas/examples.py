@@ -64,13 +64,13 @@ class Example(Struct, frozen=True, gc=False):
 
 
 class Feedback(Struct, frozen=True, gc=False):
-    """A labelled slate: what was chosen, and what was passed over for it.
+    """A labelled slate: what was chosen, and what was shown beside it.
 
     Parameters
     ----------
     items
-        The chosen item and those that were shown above the last click and skipped, by position,
-        with the features that they had when they were served.
+        The chosen item and those that were shown and not chosen, by position, some way below the
+        last click too, with the features that they had when they were served.
     place
         Of the chosen one in ``items``.
     weight

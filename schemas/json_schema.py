@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from schemas.decoding import EARLIEST_MS, MAX_EVENT_BYTES
-from schemas.events import EVENT_TYPES
+from schemas.events import EVENT_TYPES, Interaction
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 COMMENT = (
@@ -47,9 +47,18 @@ def schema_of(event_type: str) -> Schema:
         _tighten(part)
     schema = {"$schema": DIALECT, "$comment": COMMENT, **parts.pop(kind.__name__)}
     schema["description"] = inspect.cleandoc(kind.__doc__ or "")
+    if kind is Interaction:
+        _name_somebody(schema)
     if parts:
         schema["$defs"] = parts
     return schema
+
+
+def _name_somebody(schema: Schema) -> None:
+    """Require a user or, of those who have no id, a session."""
+    del schema["properties"]["user_id"]["default"]
+    session = {"required": ["session_id"], "properties": {"session_id": {"type": "string"}}}
+    schema["anyOf"] = [{"required": ["user_id"]}, session]
 
 
 def _tighten(part: Schema) -> None:

@@ -160,8 +160,8 @@ LABELS = Metric(
     kind="counter",
     unit="labels",
     labels={"outcome": ("learnt", "alone", "unfit")},
-    meaning="Labelled slates that the learner absorbed. alone: nothing was passed over, so there "
-    "is nothing to compare; unfit: served without features, or with those of another ranker.",
+    meaning="Labelled slates that the learner absorbed. alone: nothing was shown beside it, so "
+    "there is nothing to compare; unfit: served without features, or with those of another ranker.",
 )
 EXAMPLES = Metric(
     name="rillrec_flow_examples_total",

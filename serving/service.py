@@ -10,6 +10,7 @@ from uuid import uuid4
 from grpc import aio
 
 from online_models.sessions import query_of
+from schemas.events import anonymous_id
 from schemas.examples import Query
 from schemas.positions import Position
 from schemas.slate_rules import SlateRules
@@ -231,10 +232,11 @@ class Scorer(ScorerServicer):
         context: Context,
     ) -> tuple[ServedModel, Known, Query, list[str]]:
         """Return who answers, the user, the query, and the stages of degradation so far."""
-        user_id = checks.checked_id("user_id", request.user_id)
         session_id = request.session_id or None
         if session_id is not None:
             checks.checked_id("session_id", session_id)
+        user_id = request.user_id or (anonymous_id(session_id) if session_id else "")
+        checks.checked_id("user_id", user_id)
         fields = checks.checked_context(request.context)
         time_ms = now_ms = self._now_ms()
         if request.HasField("time_ms"):

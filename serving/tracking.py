@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.decoding import decode
 from schemas.errors import EventRefused
+from schemas.events import anonymous_id
 from serving import scorer_pb2 as pb
 from serving.event_log import Entry
 
@@ -28,8 +29,16 @@ def logged(event: pb.Event) -> Entry:
     if fields_of is None:
         return Entry(event_type, b"{}")
     content = getattr(event, event_type)
-    key = content.item_id if event_type == "item" else content.user_id
-    return Entry(event_type, _encode(fields_of(content)), key)
+    return Entry(event_type, _encode(fields_of(content)), _key(event_type, content))
+
+
+def _key(event_type: str, content: Any) -> str:
+    """Return the id of the item or of whom else an event is of: a session, if need be."""
+    if event_type == "item":
+        return str(content.item_id)
+    if event_type == "interaction" and not content.user_id and content.session_id:
+        return anonymous_id(content.session_id)
+    return str(content.user_id)
 
 
 def refusal(entry: Entry, *, now_ms: int) -> str:
@@ -55,6 +64,8 @@ def _interaction(event: pb.Interaction) -> dict[str, Any]:
         "time_ms": event.time_ms,
     }
     _add_given(fields, event, ("session_id", "request_id", "position"))
+    if not event.user_id and event.session_id:
+        del fields["user_id"]
     if event.HasField("value"):
         fields["value"] = _number(event.value)
     if event.context:

@@ -16,6 +16,7 @@ from serving.ending import end
 from serving.store.aio import AsyncRedisStore
 from serving.waiting import read_after
 
+_LATE_S = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +35,9 @@ class Users:
     """Reads users' states; a store that is away costs requests nothing.
 
     Only those that are under way when it goes wait for its timeout. From then on it is asked every
-    ``rest_s``, beside the requests, whether it is back; until it is, everybody is a stranger.
+    ``rest_s``, beside the requests, whether it is back; until it is, everybody is a stranger. A
+    read whose timeout comes late is read again, once: it was this process that stood still, and the
+    answer may have been there.
 
     Parameters
     ----------
@@ -113,7 +116,13 @@ class Users:
 
     async def _read(self, user_id: str) -> tuple[UserState | None, Marks]:
         low = self._low_marks()  # before the user is read: what is below them will be in the state
-        state, marks = await self._store.read_user(user_id)
+        started_s = self._clock_s()
+        try:
+            state, marks = await self._store.read_user(user_id)
+        except StoreUnavailable:
+            if self._clock_s() - started_s < self._store.timeout_s + _LATE_S:
+                raise
+            state, marks = await self._store.read_user(user_id)
         return state, higher(marks, low)
 
     async def _read_after(self, user_id: str, after: Position, patience_s: float) -> Known:

@@ -24,11 +24,11 @@ def patience_s(remaining_s: float | None) -> float:
     Examples
     --------
     >>> patience_s(None), patience_s(10.0), round(patience_s(0.05), 3)
-    (1.0, 9.95, 0.045)
+    (1.0, 9.75, 0.045)
     """
     if remaining_s is None:
         return DEFAULT_WAIT_S
-    return remaining_s - min(0.05, 0.1 * remaining_s)
+    return remaining_s - min(0.25, 0.1 * remaining_s)
 
 
 def limit_s(remaining_s: float | None) -> float | None:

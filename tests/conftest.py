@@ -11,12 +11,23 @@ os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rillrec.broker import Broker
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
 from tests.guarded import PASSWORD
 from tests.kafka import Kafka, need_broker
+
+# How long an example takes tells of the machine. In CI all draw the same ones: what is found there
+# must be what a change did; new ones are looked for wherever somebody works.
+settings.register_profile(
+    "rillrec",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
+settings.load_profile("rillrec")
 
 
 @pytest.fixture(scope="session")

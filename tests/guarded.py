@@ -62,6 +62,6 @@ def grant(guarded: Broker, topic: str, *operations: AclOperation) -> None:
     ]
     kafka = Kafka(guarded.address)
     for granted in kafka.admin.create_acls(bindings).values():
-        granted.result(30)
-    while len(kafka.admin.describe_acls(acls_of(topic)).result(30)) < len(bindings):
+        granted.result(120)
+    while len(kafka.admin.describe_acls(acls_of(topic)).result(120)) < len(bindings):
         time.sleep(0.05)

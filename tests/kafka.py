@@ -50,8 +50,8 @@ class Kafka:
         topics = {f"{name}-{os.getpid()}-{next(_numbers)}": c for name, c in configs.items()}
         wanted = [NewTopic(topic, partitions, 1, config=c) for topic, c in topics.items()]
         for created in self.admin.create_topics(wanted).values():
-            created.result(30)
-        deadline = time.monotonic() + 30
+            created.result(120)
+        deadline = time.monotonic() + 120
         for topic in topics:
             while not self._is_led(topic, partitions):
                 assert time.monotonic() < deadline
@@ -59,7 +59,7 @@ class Kafka:
         return list(topics)
 
     def _is_led(self, topic: str, partitions: int) -> bool:
-        found = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
+        found = self.admin.list_topics(topic, timeout=60).topics[topic].partitions
         return len(found) == partitions and all(one.leader >= 0 for one in found.values())
 
     def produce(self, topic: str, pairs: Iterable[Pair], *, partition: int = -1) -> None:
@@ -86,14 +86,14 @@ class Kafka:
                 except BufferError:
                     producer.poll(0.1)
             producer.poll(0)
-        assert producer.flush(60) == 0
+        assert producer.flush(240) == 0
         assert not failed, failed[0]
 
     def ends(self, topic: str) -> dict[int, int]:
         """Return partition to the offset that the next message gets."""
         consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": "ends", "log_level": 0})
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
             return {p: _end(consumer, TopicPartition(topic, p)) for p in partitions}
         finally:
             consumer.close()
@@ -105,8 +105,8 @@ class Kafka:
         """
         consumer = Consumer({"bootstrap.servers": self.brokers, "group.id": group, "log_level": 0})
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            places = consumer.committed([TopicPartition(topic, p) for p in partitions], 30)
+            partitions = consumer.list_topics(topic, timeout=60).topics[topic].partitions
+            places = consumer.committed([TopicPartition(topic, p) for p in partitions], 120)
             return {place.partition: place.offset for place in places if place.offset >= 0}
         finally:
             consumer.close()
@@ -115,9 +115,9 @@ class Kafka:
         """Have the broker delete what lies below an offset, as retention does."""
         where = TopicPartition(topic, partition, offset)
         for done in self.admin.delete_records([where]).values():
-            done.result(30)
+            done.result(120)
 
-    def consume(self, topic: str, *, timeout_s: float = 30.0) -> Sequence[Message]:
+    def consume(self, topic: str, *, timeout_s: float = 120.0) -> Sequence[Message]:
         """Return all that a topic holds now, each partition in order."""
         left = {p: end for p, end in self.ends(topic).items() if end}
         consumer = Consumer(
@@ -152,10 +152,10 @@ class Kafka:
 
 def _end(consumer: Consumer, place: TopicPartition) -> int:
     """Return the offset that a partition gives next; one that is new gets its leader first."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
-            return consumer.get_watermark_offsets(place, timeout=10)[1]
+            return consumer.get_watermark_offsets(place, timeout=60)[1]
         except KafkaException as error:
             is_new = error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION
             if not is_new or time.monotonic() > deadline:

@@ -57,9 +57,11 @@ class CsvLayout(Struct, frozen=True, kw_only=True):
     def check_lengths(self, fields: Sequence[str]) -> None:
         """Raise ``EventRefused`` where a text is empty, or longer than its field may be."""
         field_of = {column: field for field, column in self.columns.items()}
+        session = self.columns.get("session_id")
+        anonymous = session is not None and bool(fields[self.names.index(session)])
         for name, text in zip(self.names, fields, strict=True):
             field = field_of.get(name, "context")
-            if not text and field in ("user_id", "item_id"):
+            if not text and (field == "item_id" or (field == "user_id" and not anonymous)):
                 raise EventRefused("field", f"column {name!r} ({field}) is empty")
             most = _LONGEST.get(field, LONGEST_SCALAR)
             if len(text) > most:

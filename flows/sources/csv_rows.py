@@ -99,7 +99,8 @@ class CsvRows:
         session_id = fields[self._session] if self._session is not None else ""
         event_id = fields[self._event_id] if self._event_id is not None else ""
         request_id = fields[self._request] if self._request is not None else ""
-        if not user_id or not item_id or len(line) > _SHORT_BYTES or len(kind) > LONGEST_KIND:
+        somebody = user_id or session_id
+        if not somebody or not item_id or len(line) > _SHORT_BYTES or len(kind) > LONGEST_KIND:
             self._layout.check_lengths(fields)
         time_ms = self._time_of(fields)
         check_time(time_ms, now_ms=now_ms)

@@ -110,7 +110,7 @@ class JsonRows:
                 context=row.context,
             )
         except ValueError as error:
-            raise EventRefused("field", str(error)) from None
+            raise EventRefused("field", with_path(str(error))) from None
 
 
 def _to_ms(time_s: float) -> int:
@@ -122,7 +122,7 @@ def _row_type(columns: dict[str, str], default_kind: str | None) -> type[msgspec
     """Return the type of an interaction whose fields have this file's names."""
     time = "time_s" if "time_s" in columns else "time_ms"
     fields: list[Any] = [
-        ("user_id", _HINTS["user_id"]),
+        ("user_id", _HINTS["user_id"], ""),
         ("item_id", _HINTS["item_id"]),
         (time, float if time == "time_s" else _HINTS["time_ms"]),
         ("kind", _HINTS["kind"], msgspec.NODEFAULT if default_kind is None else default_kind),

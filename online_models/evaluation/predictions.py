@@ -25,6 +25,8 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
         Where the target stood in the slate, from 1; 0 where it did not.
     candidate
         Whether the target was among the candidates.
+    anonymous
+        Whether it was for a session without a user.
     user_events, unit_events
         What the user had done before, and what the unit's query knew of it.
     item, item_age_ms
@@ -42,6 +44,7 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     unit: int
     rank: int
     candidate: bool
+    anonymous: bool
     user_events: int
     unit_events: int
     item: int

@@ -27,11 +27,12 @@ class Columns(Protocol):
 def segments(predictions: Columns, census: Census) -> dict[str, Mask]:
     """Return which predictions belong to each segment.
 
-    Users by what they had done before, in all of their sessions; units by what was known of them;
-    targets by how long they had been known, and by whether they belong to the head of all that the
-    stream holds, counted at its end.
+    Users by what they had done before, in all of their sessions, and sessions without a user; units
+    by what was known of them; targets by how long they had been known, and by whether they belong
+    to the head of all that the stream holds, counted at its end.
     """
     done, age_ms = predictions.column("user_events"), predictions.column("item_age_ms")
+    anonymous = predictions.column("anonymous")
     in_head = _head(census.counts())[predictions.column("item")]
     fewest = predictions.column("unit_events")
     return {
@@ -39,6 +40,7 @@ def segments(predictions: Columns, census: Census) -> dict[str, Mask]:
         "user_under_5": (done > 0) & (done < 5),
         "user_5_to_50": (done >= 5) & (done <= 50),
         "user_over_50": done > 50,
+        "user_anonymous": anonymous,
         "unit_at_most_1": fewest <= 1,
         "item_unseen": age_ms == UNSEEN,
         "item_under_1_hour": (age_ms != UNSEEN) & (age_ms < HOUR_MS),

@@ -15,6 +15,7 @@ from schemas.slate_rules import SlateRules
 
 FAULTS = (ArithmeticError, LookupError, ValueError)
 """What arithmetic on damaged tables can raise."""
+_TOLD_PLACES = 10
 MOST_NAMED = 2_000
 """Barred items whose hard rules are counted by name: more would keep requests waiting."""
 
@@ -121,7 +122,16 @@ class _Walk:
         scores = self.found.scores
         finite = int(np.isfinite(scores).sum())
         by = "the ranker" if len(self.found.candidates.history) else "popularity alone"
-        return finite, f"finite scores of {len(scores)}, by {by}", finite == len(scores)
+        said = f"finite scores of {len(scores)}, by {by}{self._looked_at()}"
+        return finite, said, finite == len(scores)
+
+    def _looked_at(self) -> str:
+        """Return how likely the first places are looked at, where slates have told of it."""
+        examination = self.state.examination
+        if not examination.counts.array.any():
+            return ""
+        curve = examination.curve()[:_TOLD_PLACES]
+        return "; places are looked at " + ", ".join(f"{one:.2f}" for one in curve)
 
     def rules_(self) -> tuple[int, str, bool]:
         arranged = self.found.arranged(self.k)

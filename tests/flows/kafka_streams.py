@@ -18,6 +18,7 @@ from schemas.settings_kafka import KafkaSettings
 from serving.store import MemoryStore
 from tests.flows.streams import interaction, payload
 from tests.kafka import Kafka, Pair
+from tests.patience import PATIENCE_S
 
 Partition = StatefulSourcePartition[SourceBatch, int | None]
 
@@ -53,7 +54,7 @@ def opened(source: KafkaSource) -> list[Partition]:
     return [source.build_part("read", name, None) for name in source.list_parts()]
 
 
-def to_the_end(source: KafkaSource, *, timeout_s: float = 30.0) -> list[SourceBatch]:
+def to_the_end(source: KafkaSource, *, timeout_s: float = PATIENCE_S) -> list[SourceBatch]:
     """Read all partitions until each has ended, and close the source; return the batches."""
     batches: list[SourceBatch] = []
     partitions, deadline = opened(source), time.monotonic() + timeout_s
@@ -73,7 +74,7 @@ def read_until(
     partitions: Iterable[Partition],
     reached: Callable[[list[SourceBatch]], bool],
     *,
-    timeout_s: float = 30.0,
+    timeout_s: float = PATIENCE_S,
 ) -> list[SourceBatch]:
     """Read partitions until what they gave is enough; return the batches."""
     batches: list[SourceBatch] = []

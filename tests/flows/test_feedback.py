@@ -73,8 +73,8 @@ def test_a_click_on_a_slate_teaches_the_ranker_whichever_comes_first(slate_first
 def test_what_became_of_slates_and_labels_is_counted() -> None:
     late = START_MS + 2_000_000
     store = logged(
-        ("impression", slate("r", "ann", START_MS, ["a", "b"])),
-        ("impression", slate("r", "ann", START_MS, ["a", "b"])),
+        ("impression", slate("r", "ann", START_MS, ["a"])),
+        ("impression", slate("r", "ann", START_MS, ["a"])),
         ("impression", slate("none", "ann", START_MS, ["a", "b"], width=0)),
         ("interaction", click(1, "b")),
         ("interaction", click(2, "a", "r")),

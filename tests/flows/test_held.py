@@ -203,7 +203,7 @@ losses = st.dictionaries(st.sampled_from(SLOTS), st.integers(1, 30), min_size=1,
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)  # kernels are compiled by whatever test comes first
+@pytest.mark.timeout(1_200)  # kernels are compiled by whatever test comes first
 @given(
     st.lists(st.tuples(st.integers(2, 9), losses), max_size=3),
     st.dictionaries(st.integers(1, 60), losses, max_size=2),

@@ -74,7 +74,7 @@ def test_one_partition_that_can_not_be_read_ends_the_flow_on_all_workers(
     for partition in range(4):
         kafka.produce(topic, clicks(10), partition=partition)
     [deleted] = kafka.admin.delete_records([TopicPartition(topic, 3, 5)]).values()
-    deleted.result(30)
+    deleted.result(120)
     source, told = KafkaSource(settings, group="g"), list[RillrecError]()
     source.on_failure = told.append
     run(source, store_at({topic: dict.fromkeys(range(4), 2)}), workers=workers)

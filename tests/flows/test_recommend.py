@@ -461,7 +461,7 @@ def test_without_a_redis_of_your_own_one_is_started_and_ends_with_the_process(
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.stdout == "built\n"
     assert (tmp_path / "redis" / "redis.log").is_file()

@@ -138,7 +138,7 @@ class Command:
         if not victims:
             self.process.wait()
 
-    def end(self, *, timeout_s: float = 60.0) -> None:
+    def end(self, *, timeout_s: float = 240.0) -> None:
         """End it in order."""
         if self.process is None:
             return

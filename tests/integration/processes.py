@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 240.0
 
 
 class Rillrec:

@@ -25,7 +25,7 @@ NAME = "crash"
 KILLS = 5
 EVENTS = 6_000
 USERS = [f"u{n}" for n in range(60)]
-PATIENCE_S = 90.0
+PATIENCE_S = 300.0
 SMALL_MODEL = {
     "RILLREC_MODEL__HYPER__DIMENSIONS": "8",
     "RILLREC_MODEL__HYPER__LEARNING_WINDOW": "5",
@@ -114,7 +114,7 @@ def copy_new(source: Wire, target: Wire) -> None:
 
 @pytest.mark.slow
 @pytest.mark.redis
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_a_flow_that_is_killed_again_and_again_counts_everything_once(
     redis_url: str, stores: tuple[RedisStore, RedisStore], tmp_path: Path
 ) -> None:
@@ -122,7 +122,9 @@ def test_a_flow_that_is_killed_again_and_again_counts_everything_once(
     midway = 0
     dice = random.Random(20)
     events = troubled(EVENTS, users=len(USERS), seed=20)
-    ends = [len(events) * part // (KILLS + 1) for part in range(1, KILLS + 2)]
+    half = len(events) // 2  # comes first, and its kill at once: it can't be too late
+    ends = [half + half * part // KILLS for part in range(KILLS + 1)]
+    ends[-1] = len(events)
     last = killed.append_events(events[: ends[0]])[-1].offset
     source = Wire(database(redis_url, 1), timeout_s=5)
     target = Wire(database(redis_url, 2), timeout_s=5)
@@ -134,7 +136,7 @@ def test_a_flow_that_is_killed_again_and_again_counts_everything_once(
         with Flow(database(redis_url, 1), tmp_path) as flow:
             flow.wait_past(lambda: stored(killed), before)
             if part < KILLS:
-                time.sleep(dice.random() * 0.5)
+                time.sleep(dice.random() * 0.5 if part else 0.0)
                 midway += published(killed) <= last
             else:
                 flow.wait_past(lambda: published(killed), last)

@@ -52,7 +52,7 @@ def kcat() -> str:
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 @pytest.mark.skipif(not GLOBO.exists(), reason="the clicks of Globo.com are not on this machine")
 def test_what_kcat_produces_is_learnt_and_served(
     kafka: Kafka, kcat: str, redis_url: str, start: Start
@@ -73,15 +73,15 @@ def test_what_kcat_produces_is_learnt_and_served(
         [kcat, "-P", "-b", kafka.brokers, "-t", topic, "-K", "\t", "-X", "acks=all"],
         input="".join(lines).encode(),
         check=True,
-        timeout=120,
+        timeout=360,
     )
     ends = kafka.ends(topic)
     assert sum(ends.values()) == EVENTS
     store, began_s = RedisStore(redis_url, name="globo"), time.monotonic()
-    wait_until(lambda: store.low_marks().get(topic, {}) == ends, timeout_s=400)
+    wait_until(lambda: store.low_marks().get(topic, {}) == ends, timeout_s=900)
     took_s = time.monotonic() - began_s
     (busy, visits), *_ = users.most_common(1)
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         wait_until(lambda: client.model_info().absorbed_events == EVENTS)
         known, stranger = client.recommend(busy, 10), client.recommend("nobody", 10)
     state, _ = store.read_user(busy)
@@ -109,7 +109,7 @@ def test_kcat_reads_dead_letters_with_why_and_whence(
         [kcat, "-P", "-b", kafka.brokers, "-t", topics["interactions_topic"], "-k", "ann"],
         input=poison,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     wait_until(lambda: kafka.ends(topics["dead_letters_topic"]) == {0: 1})
     reader = [kcat, "-C", "-b", kafka.brokers, "-t", topics["dead_letters_topic"], "-e", "-q"]
@@ -117,7 +117,7 @@ def test_kcat_reads_dead_letters_with_why_and_whence(
         [*reader, "-f", "%h\n%s"],
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=240,
     ).stdout
     headers, _, value = read.partition(b"\n")
     assert value == poison

@@ -29,7 +29,7 @@ def processes(launcher: Rillrec) -> dict[int, int]:
 
 
 def wait_for_times(launcher: Rillrec, what: str, times: int) -> None:
-    deadline_s = time.monotonic() + 90
+    deadline_s = time.monotonic() + 360
     while launcher.text.count(what) < times:
         assert launcher.process.poll() is None, launcher.text
         assert time.monotonic() < deadline_s, launcher.text
@@ -53,7 +53,7 @@ def test_a_signal_ends_all_processes_in_order(
     assert "error: " not in launcher.text
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_when_one_is_killed_all_start_again_together(start: Start, tmp_path: Path) -> None:
     launcher = start(
         "flow", "--data-dir", str(tmp_path / "data"), "--processes", "2", "--workers", "2"

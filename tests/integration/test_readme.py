@@ -36,8 +36,11 @@ def test_the_snippet_runs_as_it_stands(start: Start, tmp_path: Path) -> None:
     (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     script = tmp_path / "snippet.py"
     script.write_text(snippet.replace("127.0.0.1:50051", address))
-    ran = subprocess.run(
-        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
-    )
+    for _ in range(5):  # its calls have the client's own deadline: a busy machine may miss it
+        ran = subprocess.run(
+            [sys.executable, script], capture_output=True, text=True, timeout=300, check=False
+        )
+        if "DEADLINE_EXCEEDED" not in ran.stderr and "FAILED_PRECONDITION" not in ran.stderr:
+            break
     assert ran.stderr == ""
     assert ran.stdout.endswith(" True\n")

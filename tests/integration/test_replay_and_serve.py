@@ -28,7 +28,7 @@ def test_a_replayed_model_is_served_to_the_users_of_the_file(start: Start, tmp_p
     clicks = planted_clicks(1_000)
     user = clicks[0].user_id
     held = {click.item_id for click in clicks if click.user_id == user}
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         info = client.model_info()
         assert (info.name, info.absorbed_events) == ("shop", 1_000)
         slate = client.recommend(user, 10)
@@ -59,7 +59,7 @@ def test_a_user_who_asks_is_forgotten(start: Start, tmp_path: Path) -> None:
     up = start("up", "--model", "shop", "--data-dir", data, "--port", "0")
     address = up.wait_for(r"ready: the scorer listens on (\S+)")[1]
     user = planted_clicks(1)[0].user_id
-    with Client(address, timeout_s=30.0) as client:
+    with Client(address, timeout_s=200.0) as client:
         assert client.recommend(user, 5).known_user
         assert not client.recommend(user, 5, after=client.forget(user)).known_user
 
@@ -68,7 +68,7 @@ def test_a_call_that_fails_tells_the_address_and_why(start: Start, tmp_path: Pat
     serve = start("serve", "--port", "0")
     serve.wait_for("note: no model called 'default' is published yet: slates stay empty")
     address = serve.wait_for(r"listens on (\S+) \(gRPC\)")[1]
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         with pytest.raises(CallFailed) as caught:
             client.recommend("")
         assert caught.value.code == "INVALID_ARGUMENT"

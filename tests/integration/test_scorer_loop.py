@@ -15,8 +15,9 @@ import pytest
 
 from serving.store import RedisStore
 from serving.store.embedded import EmbeddedRedis
+from tests.patience import until
 from tests.serving.foreign import ForeignClient
-from tests.serving.processes import scorer_at, until
+from tests.serving.processes import scorer_at
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
@@ -78,7 +79,7 @@ def test_clicks_are_learnt_from_and_the_very_last_one_counts_at_once(tmp_path: P
         crowd = [click(f"u{u}", (u + 3 * step) % 12, step) for u in range(60) for step in range(4)]
         token = track(*crowd)
         assert slate("u59", after=token)["known_user"]
-        until(lambda: len(slate("nobody")["items"]) == 12, within_s=30.0)
+        until(lambda: len(slate("nobody")["items"]) == 12)
         fresh = slate("ann", after=track(click("ann", 0, 1)))
         assert (fresh["known_user"], fresh["degraded"]) == (True, [])
         assert items(fresh) != items(slate("nobody"))

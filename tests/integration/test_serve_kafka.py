@@ -29,8 +29,11 @@ def test_scorer_starts_and_ends_without_its_broker(start: Start) -> None:
     serve = start("serve", "--port", "0", "--kafka", "127.0.0.1:1")
     address = serve.wait_for(r"listens on (\S+) \(gRPC\)")[1]
     serve.wait_for(r"events go to Kafka at 127\.0\.0\.1:1\n")
-    with Client(address, timeout_s=1.0) as client, pytest.raises(CallFailed) as failed:
-        client.track([CLICK])
+    for timeout_s in (1.0, 5.0, 20.0):  # a busy machine's answer may come too late to be heard
+        with Client(address, timeout_s=timeout_s) as client, pytest.raises(CallFailed) as failed:
+            client.track([CLICK])
+        if failed.value.code != "DEADLINE_EXCEEDED":
+            break
     assert failed.value.code == "UNAVAILABLE"
     assert "Kafka at 127.0.0.1:1 does not answer" in str(failed.value)
     serve.wait_for("events can't be stored: Kafka at 127.0.0.1:1 does not answer: .*refused")

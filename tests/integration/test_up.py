@@ -26,7 +26,7 @@ def up(start: Start, *arguments: str) -> tuple[Rillrec, Client, list[int]]:
     address = one.wait_for(r"ready: the scorer listens on (\S+)")[1]
     processes = descendants(one.process.pid)
     assert len(processes) == 3, [command_of(pid) for pid in processes]
-    return one, Client(address, timeout_s=30.0), processes
+    return one, Client(address, timeout_s=200.0), processes
 
 
 def teach(client: Client) -> None:
@@ -175,7 +175,7 @@ def test_a_flow_that_is_ended_has_published_all_it_read(start: Start, tmp_path: 
     flow.wait_for("reading the event log")
     serve = start("serve", "--data-dir", data, "--port", "0")
     address = serve.wait_for(r"listens on (\S+) \(gRPC\)")[1]
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         teach(client)
         click(client, "chess-03", 1)
         flow.process.terminate()
@@ -186,7 +186,7 @@ def test_a_flow_that_is_ended_has_published_all_it_read(start: Start, tmp_path: 
     again.wait_for("reading the event log")
     served = start("serve", "--data-dir", data, "--port", "0")
     address = served.wait_for(r"listens on (\S+) \(gRPC\)")[1]
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         wait_until(lambda: client.model_info().absorbed_events == 401)
 
 

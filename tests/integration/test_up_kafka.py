@@ -35,12 +35,12 @@ def click(client: Client, n: int) -> str:
     return Position.of_token(receipt.position).topic
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_everything_runs_over_a_broker_of_its_own_and_leaves_nothing(start: Start) -> None:
     one = start("up", "--broker", "--port", "0")
     address = one.wait_for(r"ready: the scorer listens on (\S+)")[1]
     brokers = one.wait_for(r"events  Kafka at (\S+)")[1]
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         assert click(client, 0) == "interactions"
         pids = descendants(one.process.pid)
         java = next(pid for pid in pids if "kafka.Kafka" in command_of(pid))
@@ -61,7 +61,7 @@ def _clicks(client: Client) -> bool:
         return False
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)
 def test_a_broker_that_is_there_is_used(start: Start, kafka: Kafka, tmp_path: Path) -> None:
     topics = kafka.topics(partitions=2)
     config = tmp_path / "rillrec.toml"
@@ -69,7 +69,7 @@ def test_a_broker_that_is_there_is_used(start: Start, kafka: Kafka, tmp_path: Pa
     config.write_text("\n".join(["[kafka]", *lines]))
     one = start("up", "--kafka", kafka.brokers, "--config", str(config), "--port", "0")
     address = one.wait_for(r"ready: the scorer listens on (\S+)")[1]
-    with Client(address) as client:
+    with Client(address, timeout_s=200.0) as client:
         assert click(client, 0) == topics["interactions_topic"]
     one.process.send_signal(signal.SIGINT)
     assert one.ended() == 130

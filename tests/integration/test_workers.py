@@ -59,7 +59,7 @@ def learnt(kafka: Kafka, topics: dict[str, str], redis_url: str, tmp_path: Path)
         store = RedisStore(redis_url, name=name)
         wait_until(
             lambda: reached(store, ends),
-            timeout_s=120,
+            timeout_s=360,
             why=lambda: f"{store.low_marks()} of {ends}: {flow.log.read_text()[-4_000:]}",
         )
         flow.end()
@@ -91,7 +91,7 @@ def outcome(store: RedisStore) -> Outcome:
     return store.read_users([f"u{n}" for n in range(USERS)]), set(letters), counts
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_200)
 def test_two_workers_and_two_processes_end_with_what_one_worker_ends_with(learnt: Run) -> None:
     states, letters, counts = learnt("one")
     assert len(states) > USERS - 10

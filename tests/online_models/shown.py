@@ -164,12 +164,7 @@ def wanted(shown: list[Impression], done: list[Interaction]) -> list[Label]:
         ]
         chosen = {*before, event.item_id} & set(slate)
         if event.item_id in slate and RULES.weight(event.kind) > 0:
-            lowest = max(map(slate.index, chosen))
-            items = [
-                item
-                for place, item in enumerate(slate)
-                if item == event.item_id or (place < lowest and item not in chosen)
-            ]
+            items = [item for item in slate if item == event.item_id or item not in chosen]
             weight = RULES.weight(event.kind)
             labels.append(
                 (event.request_id or "", event.item_id, tuple(items), weight, event.time_ms)

@@ -38,10 +38,10 @@ def told(labels: list[Label]) -> list[str]:
 # ---- by hand ---------------------------------------------------------------------------------
 
 
-def test_a_click_is_chosen_over_what_stands_above_it() -> None:
+def test_a_click_is_chosen_over_what_stands_beside_it() -> None:
     ann = Ann()
     assert ann.sees(impression("r", "abcde")) == []
-    assert told(ann.does(interaction("c", 1, "r"))) == ["r:c<abc"]
+    assert told(ann.does(interaction("c", 1, "r"))) == ["r:c<abcde"]
     assert ann.outcomes == ["joined_by_request"]
 
 
@@ -58,18 +58,31 @@ def test_a_label_holds_what_was_served_and_where_it_was_completed() -> None:
     assert (label.offset, label.model_version, label.variant) == (1, 7, "b")
 
 
-def test_a_later_click_higher_up_keeps_what_was_passed_over_and_leaves_out_what_was_chosen() -> (
-    None
-):
+def test_a_later_click_keeps_what_was_passed_over_and_leaves_out_what_was_chosen() -> None:
     ann = Ann()
     ann.sees(impression("r", "abcdef"))
     clicks = [interaction(item, 1 + n, "r") for n, item in enumerate("dbdfa")]
-    assert told(ann.take(clicks)) == ["r:d<abcd", "r:b<abc", "r:d<acd", "r:f<acef", "r:a<ace"]
+    assert told(ann.take(clicks)) == [
+        "r:d<abcdef",
+        "r:b<abcef",
+        "r:d<acdef",
+        "r:f<acef",
+        "r:a<ace",
+    ]
 
 
-def test_a_click_on_the_top_item_has_nothing_to_be_compared_with() -> None:
+def test_what_stands_far_below_the_lowest_click_is_left_out() -> None:
+    letters = "".join(map(chr, range(ord("A"), ord("A") + 40)))
     ann = Ann()
-    ann.sees(impression("r", "ab"))
+    ann.sees(impression("r", letters))
+    [first, second] = ann.take([interaction("A", 1, "r"), interaction("E", 1, "r")])
+    assert first[2] == tuple(letters[:21])
+    assert second[2] == tuple(letters[1:25])
+
+
+def test_a_click_on_an_item_that_was_shown_alone_has_nothing_to_be_compared_with() -> None:
+    ann = Ann()
+    ann.sees(impression("r", "a"))
     assert told(ann.does(interaction("a", 1, "r"))) == ["r:a<a"]
 
 
@@ -78,7 +91,7 @@ def test_a_click_that_comes_before_its_slate_waits_for_it() -> None:
     assert ann.does(interaction("c", 1, "r")) == []
     assert ann.does(interaction("a", 2, "r")) == []
     assert ann.does(interaction("b", 2, "other")) == []
-    assert told(ann.sees(impression("r", "abcd"))) == ["r:c<abc", "r:a<ab"]
+    assert told(ann.sees(impression("r", "abcd"))) == ["r:c<abcd", "r:a<abd"]
     assert [label.offset for label in ann.given] == [0, 0]  # the impression's
     assert [label.time_ms for label in ann.given] == [START_MS + MINUTE_MS, START_MS + 120_000]
     assert told(ann.sees(impression("other", "ab"))) == ["other:b<ab"]
@@ -212,8 +225,8 @@ def test_places_come_from_the_positions_and_an_item_shown_twice_has_its_topmost(
     ann = Ann()
     ann.sees(event)
     clicks = [interaction("a", 1, "r"), interaction("c", 1, "r")]
-    assert told(ann.take(clicks)) == ["r:a<a", "r:c<bac"]
-    assert [item.position for item in ann.given[-1].items] == [4, 7, 9]
+    assert told(ann.take(clicks)) == ["r:a<abc", "r:c<bc"]
+    assert [item.position for item in ann.given[-1].items] == [4, 9]
     assert ann.given[-1].variant == "v" * 64
 
 

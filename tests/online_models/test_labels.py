@@ -85,6 +85,13 @@ def test_a_choice_counts_by_its_kind_and_against_its_propensity(
     assert weight_of(msgspec.structs.replace(one, items=items)) == pytest.approx(weight)
 
 
+@pytest.mark.parametrize(("factor", "weight"), [(1.0, 3.0), (0.5, 1.5), (4.0, 12.0), (99.0, 30.0)])
+def test_a_choice_counts_more_where_few_look_and_tenfold_at_most(
+    factor: float, weight: float
+) -> None:
+    assert weight_of(label(weight=3.0), factor) == pytest.approx(weight)
+
+
 def test_the_ranker_learns_what_is_chosen() -> None:
     learning = learner()
     for epoch in range(40):

@@ -102,7 +102,7 @@ def test_a_broker_asks_for_credentials_and_speaks_tls(tmp_path: Path, kafka: Kaf
             "ssl.ca.location": str(broker.certificate.pem),
         }
         for properties in (sasl | {"sasl.password": "open sesame"}, tls):
-            assert AdminClient(properties).list_topics(timeout=10).brokers
+            assert AdminClient(properties).list_topics(timeout=60).brokers
         wrong = AdminClient({**sasl, "sasl.password": "guess", "log_level": 0})
         with pytest.raises(KafkaException):
             wrong.list_topics(timeout=2)

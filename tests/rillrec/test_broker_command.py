@@ -40,7 +40,7 @@ def test_it_says_how_to_go_on_and_ends_in_order(
     assert f"rillrec flow --kafka {address[0]}" in said
     assert Kafka(address[0]).topic()
     command.send_signal(number)
-    _, err = command.communicate(timeout=60)
+    _, err = command.communicate(timeout=240)
     assert "ending Kafka in order" in err
     assert command.returncode == code
 
@@ -51,7 +51,7 @@ def test_a_broker_that_dies_is_told_with_its_log(command: subprocess.Popen[str])
     command.stdout.readline()
     [broker] = children_of(command.pid)
     subprocess.run(["kill", "-9", str(broker)], check=True)
-    _, err = command.communicate(timeout=60)
+    _, err = command.communicate(timeout=240)
     assert command.returncode == 4
     assert "error: the broker ended with code -9" in err
     assert "broker.log" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ from rillrec.exits import INTERRUPTED, OK, REBUILD
 pytestmark = pytest.mark.slow
 
 FLOW = Path(__file__).parent / "endless.py"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 240.0
 
 
 class Process:
@@ -122,7 +123,7 @@ def test_a_process_that_is_ended_alone_leaves_and_takes_the_others_with_it(
         process.wait_for("reading")
     two.send(signal.SIGTERM)
     assert (one.ended(), two.ended()) == (REBUILD, OK)
-    assert "other processes of this flow go on: leaving without them after 0 s" in two.text
+    assert re.search(r"other processes .* go on: leaving without them after \d+ s", two.text)
     assert "error: another process of this flow has ended, or can't be reached" in one.text
     assert "Traceback" not in one.text + two.text
     assert "panicked" not in one.text + two.text

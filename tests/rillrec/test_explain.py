@@ -13,9 +13,10 @@ from rillrec.explained import Explained, lines_of
 from schemas.keys import shard_of
 from serving.store import RedisStore, ShardWrite
 from serving.store.embedded import EmbeddedRedis
+from tests.patience import until
 from tests.rillrec.conftest import Run
 from tests.serving.models import publish_to, written
-from tests.serving.processes import scorer_at, until
+from tests.serving.processes import scorer_at
 from tests.serving.states import user
 
 pytestmark = pytest.mark.redis
@@ -30,7 +31,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with scorer_at(server.url) as scorer:
             found = f"127.0.0.1:{scorer.port}"
             with Client(found) as client:
-                until(lambda: bool(client.model_info().version))
+                until(lambda: client.model_info().version == 8)
                 yield found
         store.close()
 

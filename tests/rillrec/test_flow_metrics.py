@@ -17,7 +17,7 @@ def test_prometheus_reads_every_declared_metric_of_the_flow(free_port: int) -> N
     url = f"http://{HOST}:{free_port}/metrics"
     with (
         flow_metrics_served(Tally(), host=HOST, port=free_port),
-        urllib.request.urlopen(url, timeout=5) as reply,
+        urllib.request.urlopen(url, timeout=60) as reply,
     ):
         families = list(text_string_to_metric_families(reply.read().decode()))
     served = {f.name + ("_total" if f.type == "counter" else "") for f in families}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from rillrec.stores import RedisAt, answers, clients_of
 from schemas.settings import Settings, StoreSettings
 from serving.store.wire import Wire
+from tests.patience import until
 
 pytestmark = pytest.mark.redis
 
@@ -29,16 +29,15 @@ def test_a_redis_that_others_use_is_kept_until_they_have_ended(
     redis: RedisAt, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis.start()
-    other = Wire(redis.url, timeout_s=1.0)
+    other = Wire(redis.url, timeout_s=10.0)
     other.call("PING")
     stopping = threading.Thread(target=redis.stop_when_unused, kwargs={"pause_s": 0.01})
     stopping.start()
-    time.sleep(0.1)
+    until(lambda: "it is kept until they have ended" in caplog.text)
     assert stopping.is_alive()
     assert other.call("PING") == b"PONG"
-    assert "it is kept until they have ended" in caplog.text
     other.close()
-    stopping.join(timeout=10)
+    stopping.join(timeout=240)
     assert not answers(redis.url)
 
 

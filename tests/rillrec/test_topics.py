@@ -126,7 +126,7 @@ def test_topics_that_are_made_and_never_listed_are_told(
     kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rillrec.topics.describe", lambda *_: {})
-    hasty = kafka_settings.model_copy(update={"metadata_timeout_s": 1.0})
+    hasty = kafka_settings.model_copy(update={"metadata_timeout_s": 5.0})
     [wanted, *_] = plans(hasty, partitions=1)
     with pytest.raises(BrokerUnavailable, match=f"has made {wanted.name}, but does not list them"):
         create(Admin(hasty), [wanted])
@@ -217,7 +217,7 @@ def test_errors_tell_whether_the_broker_was_away() -> None:
 
 
 def test_a_broker_that_hangs_is_given_up(own_broker: Broker) -> None:
-    admin = Admin(KafkaSettings(brokers=own_broker.address, metadata_timeout_s=1))
+    admin = Admin(KafkaSettings(brokers=own_broker.address, metadata_timeout_s=6))
     assert admin.metadata().brokers
     assert own_broker.pid is not None
     os.kill(own_broker.pid, signal.SIGSTOP)

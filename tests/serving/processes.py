@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,7 @@ server = ScorerServer(
     name="test",
     rules=StreamRules(repeats="exclude"),
     port=0,
-    stale_after_s=1.5,
+    stale_after_s=5.0,
     kafka=KafkaSettings(**json.loads(sys.argv[2])),
     log_impressions=sys.argv[3] == "True",
 )
@@ -93,11 +93,3 @@ def _absorb_one(
     advance(marks, "events", 0, offset + 1)
     states = {} if state is None else {user_id: state}
     store.write_shards([ShardWrite(shard_of(user_id), states, marks, forgotten)])
-
-
-def until(condition: Callable[[], bool], *, within_s: float = 30.0) -> None:
-    """Wait for a condition."""
-    deadline_s = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not come to pass"
-        time.sleep(0.01)

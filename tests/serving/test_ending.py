@@ -22,7 +22,7 @@ async def test_a_task_that_takes_a_cancellation_for_a_timeout_ends_all_the_same(
 
     task = asyncio.create_task(run())
     await asyncio.sleep(0)
-    await asyncio.wait_for(end(task), 5)
+    await asyncio.wait_for(end(task), 60)
     assert (task.cancelled(), taken) == (True, 3)
     await end(task)
 

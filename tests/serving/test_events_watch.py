@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from schemas.positions import Position
 from serving import events_watch
 from serving.event_log import Entry
 from serving.events_watch import EventsWatch
+from tests.patience import soon
 
 
 class Log:
@@ -22,8 +22,10 @@ class Log:
 
     def __init__(self) -> None:
         self.failure: Exception | None = None
+        self.asked = 0
 
     async def ping(self) -> None:
+        self.asked += 1
         if self.failure is not None:
             raise self.failure
 
@@ -48,8 +50,8 @@ async def test_every_change_is_told_once_whatever_the_failure(
     assert not watch.answers
     watch.start()
     for failure in (None, BrokerUnavailable("Kafka is away"), ZeroDivisionError(), None):
-        log.failure = failure
-        await asyncio.sleep(0.1)
+        log.failure, asked = failure, log.asked
+        await soon(lambda asked=asked: log.asked > asked + 1)  # type: ignore[misc]
         assert watch.answers == (failure is None)
     await watch.stop()
     assert caplog.text.count("events can't be stored: Kafka is away") == 1

@@ -16,6 +16,7 @@ from serving import impressions as module
 from serving.event_log import Entry
 from serving.impressions import Impressions
 from serving.shown import Shown
+from tests.patience import soon
 
 
 class Log:
@@ -25,6 +26,7 @@ class Log:
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
+        self.asked = 0
         self.away: Exception | None = None
         self.room = True
         self.open = asyncio.Event()
@@ -38,6 +40,7 @@ class Log:
     async def append(
         self, entries: Sequence[Entry], *, within_s: float | None = None
     ) -> list[Position]:
+        self.asked += 1
         await self.open.wait()
         if self.away is not None:
             raise self.away
@@ -111,10 +114,10 @@ async def test_log_that_is_away_costs_slates_and_nothing_else(
     log.away = BrokerUnavailable("Kafka does not answer")
     for number in range(3):
         impressions.note(slate(number))
-        await asyncio.sleep(0.05)
+        await soon(lambda lost=number + 1: counts["failed"] == lost)  # type: ignore[misc]
     log.away = ZeroDivisionError("nobody foresaw it")
     impressions.note(slate(3))
-    await asyncio.sleep(0.05)
+    await soon(lambda: counts["failed"] == 4)
     log.away = None
     impressions.note(slate(4))
     await impressions.close()
@@ -143,6 +146,7 @@ async def test_end_does_not_wait_for_a_log_that_hangs(
     log.open.clear()
     for number in range(60):
         impressions.note(slate(number))
+    await soon(lambda: log.asked)  # the first batch is on its way
     await impressions.close(within_s=0.2)
     assert counts == {"failed": 50, "dropped": 10}
     assert "10 impressions were not sent by the end" in caplog.text

@@ -14,6 +14,7 @@ from schemas.settings_kafka import KafkaSettings
 from serving.kafka_delivery import Delivery
 from serving.kafka_sender import Sender
 from tests.kafka import Kafka
+from tests.patience import PATIENCE_S, until
 
 
 def test_call_back_that_fails_is_logged_and_others_are_told(
@@ -26,11 +27,10 @@ def test_call_back_that_fails_is_logged_and_others_are_told(
         raise ZeroDivisionError("in a callback")
 
     sender.send(topic, b"1", None, fail)
-    while not caplog.records:
-        assert threading.active_count()
+    until(lambda: caplog.records)
     sender.send(topic, b"2", None, lambda _error, _message: told.set())
-    assert told.wait(20)
-    sender.close(within_s=5.0)
+    assert told.wait(PATIENCE_S)
+    sender.close(within_s=60.0)
     assert "can't be served, for a reason nobody foresaw" in caplog.text
 
 

@@ -16,8 +16,9 @@ from schemas.keys import shard_of
 from schemas.positions import Position
 from serving.store import RedisStore, ShardWrite
 from tests.kafka import Kafka
+from tests.patience import until
 from tests.serving.models import publish_to, written
-from tests.serving.processes import scorer_at, until
+from tests.serving.processes import scorer_at
 from tests.serving.states import START_MS, user
 
 pytestmark = pytest.mark.redis
@@ -54,7 +55,7 @@ def test_slates_are_logged_as_they_were_served(store: RedisStore, redis_url: str
         scorer_at(redis_url, log_impressions=True) as scorer,
         Client(f"127.0.0.1:{scorer.port}") as client,
     ):
-        until(lambda: bool(client.model_info().version))
+        until(lambda: client.model_info().version == 8)
         asked_ms = START_MS + 60_000  # while her session is open
         known = client.recommend("ann", 7, time_ms=asked_ms)
         stranger = client.recommend("bob", 3)
@@ -78,7 +79,7 @@ def test_what_is_explored_is_logged_with_its_propensity(store: RedisStore, redis
         scorer_at(redis_url, log_impressions=True) as scorer,
         Client(f"127.0.0.1:{scorer.port}") as client,
     ):
-        until(lambda: bool(client.model_info().version))
+        until(lambda: client.model_info().version == 8)
         slate = client.recommend("ann", 10, rules={"explore_every": 5})
         [event] = come(lambda: impressions_of(store), 1)
     assert [place for place, item in enumerate(slate.items) if "explore" in item.rules] == [4, 9]
@@ -98,11 +99,11 @@ def test_what_was_served_last_is_sent_before_the_end(store: RedisStore, redis_ur
         scorer_at(redis_url, log_impressions=True) as scorer,
         Client(f"127.0.0.1:{scorer.port}") as client,
     ):
-        until(lambda: bool(client.model_info().version))
+        until(lambda: client.model_info().version == 8)
         for number in range(30):
             client.recommend(f"u{number}", 3)
         scorer.process.terminate()
-        scorer.process.wait(20)
+        scorer.process.wait(60)
     assert {event.user_id for event in impressions_of(store)} == {f"u{n}" for n in range(30)}
 
 
@@ -115,7 +116,7 @@ def test_impressions_and_events_of_kafka_lead_back_to_the_slate(
         scorer_at(redis_url, kafka=settings, log_impressions=True) as scorer,
         Client(f"127.0.0.1:{scorer.port}") as client,
     ):
-        until(lambda: bool(client.model_info().version))
+        until(lambda: client.model_info().version == 8)
         slate = client.recommend("ann", 5)
         click = Interaction(
             event_id="e1",

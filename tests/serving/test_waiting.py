@@ -43,8 +43,8 @@ async def test_wait_in_vain_ends_on_time_and_tells_how_far_it_came() -> None:
     started_s = time.monotonic()
     with pytest.raises(NotYetAbsorbed, match=r"events/0@100 is not absorbed yet: .*below 60 is"):
         await read_after(reads, WANTED, patience_s=0.2)
-    assert 0.19 <= time.monotonic() - started_s < 1.0
-    assert 5 <= reads.count <= 40
+    assert 0.19 <= time.monotonic() - started_s < 30.0
+    assert 2 <= reads.count <= 40  # the pauses grow: at 1 ms each, 200 would fit in
 
 
 @pytest.mark.parametrize("position", [Position("other", 0, 1), Position("events", 7, 1)])
@@ -56,5 +56,5 @@ async def test_source_that_the_user_never_had_is_at_nothing(position: Position) 
 def test_answer_is_left_time_to_arrive() -> None:
     assert patience_s(None) == 1.0
     assert patience_s(0.1) == pytest.approx(0.09)
-    assert patience_s(60.0) == pytest.approx(59.95)
+    assert patience_s(60.0) == pytest.approx(59.75)
     assert patience_s(0.0) == 0.0

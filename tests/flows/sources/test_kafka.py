@@ -320,6 +320,6 @@ def test_partitions_of_a_topic_that_shrinks_from_the_front_are_read_from_what_is
     topic = settings.interactions_topic
     kafka.produce(topic, clicks(10))
     place = TopicPartition(topic, 0, 6)
-    kafka.admin.delete_records([place])[TopicPartition(topic, 0)].result(30)
+    kafka.admin.delete_records([place])[TopicPartition(topic, 0)].result(120)
     batches = to_the_end(KafkaSource(settings, group="g", follow=False))
     assert offsets_in(batches, topic) == [6, 7, 8, 9]

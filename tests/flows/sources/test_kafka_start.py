@@ -81,7 +81,7 @@ def hourly(kafka: Kafka, topic: str, hours: int) -> None:
 def deleted_below(kafka: Kafka, topic: str, offset: int) -> None:
     """Have retention delete the first events."""
     [done] = kafka.admin.delete_records([TopicPartition(topic, 0, offset)]).values()
-    done.result(30)
+    done.result(120)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def why_it_ended(source: KafkaSource, begin: Callable[[list[Partition]], None]) 
     partitions = opened(source)
     read_until(partitions, len)
     begin(partitions)
-    deadline, ended = time.monotonic() + 30, set[Partition]()
+    deadline, ended = time.monotonic() + 120, set[Partition]()
     while len(ended) < len(partitions):
         assert time.monotonic() < deadline
         for partition in partitions:
@@ -59,7 +59,7 @@ def test_new_partitions_end_the_source_in_order_to_be_built_anew(kafka: Kafka) -
     incidents, told = told_incidents()
 
     def grow(_partitions: list[Partition]) -> None:
-        kafka.admin.create_partitions([NewPartitions(topic, 3)])[topic].result(30)
+        kafka.admin.create_partitions([NewPartitions(topic, 3)])[topic].result(120)
 
     error = why_it_ended(KafkaSource(settings, group="g", incidents=incidents), grow)
     assert isinstance(error, FlowOutdated)
@@ -78,7 +78,7 @@ def test_a_topic_that_appears_is_noticed(kafka: Kafka) -> None:
     settings = settings_of(kafka, impressions_topic=missing, refresh_partitions_s=1.0)
 
     def appear(_partitions: list[Partition]) -> None:
-        kafka.admin.create_topics([NewTopic(missing, 1, 1)])[missing].result(30)
+        kafka.admin.create_topics([NewTopic(missing, 1, 1)])[missing].result(120)
 
     error = why_it_ended(KafkaSource(settings, group="g"), appear)
     assert isinstance(error, FlowOutdated)

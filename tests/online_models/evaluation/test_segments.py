@@ -42,6 +42,13 @@ def test_users_are_told_apart_by_what_they_did_before() -> None:
     assert found["unit_at_most_1"] == [0, 1]
 
 
+def test_sessions_without_a_user_are_a_segment() -> None:
+    stream = Stream()
+    for n in range(6):
+        stream.add("ann" if n % 3 else "anonymous:s1", f"i{n}")
+    assert masks(evaluated(stream))["user_anonymous"] == [0, 3]
+
+
 def test_targets_are_told_apart_by_how_long_they_have_been_known() -> None:
     stream = Stream()
     for hours in (0, 0.5, 1, 23, 24):

@@ -39,6 +39,14 @@ def test_in_good_health_nothing_is_at_fault(state: ModelState) -> None:
     assert told(state, query=Query("u", "u")).fault == ""
 
 
+def test_what_slates_told_of_the_places_is_told_with_the_ranking(state: ModelState) -> None:
+    assert told(state).steps[5].detail == "finite scores of 40, by the ranker"
+    state.examination.counts.array[:, :2] = [[80, 30], [80, 80]]
+    assert told(state).steps[5].detail == (
+        "finite scores of 40, by the ranker; places are looked at 1.00, 0.50" + ", 1.00" * 8
+    )
+
+
 def test_a_model_of_few_items_is_at_fault_itself(state: ModelState) -> None:
     found = told(state, 50)
     assert found.fault == "items"

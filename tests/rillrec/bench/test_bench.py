@@ -18,7 +18,7 @@ from tests.integration.processes import command_of, descendants
 from tests.kafka import need_broker
 from tests.rillrec.conftest import Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.redis, pytest.mark.timeout(1_200)]
 
 FLOW_KEYS = {
     "consume_eps",
