@@ -8,12 +8,12 @@ Applications. Journal of Algorithms 55(1), 2005 (how rare values are told from f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
+from online_models.context_fields import ContextFields, hash_of
 from online_models.decay import Landmarks
 from online_models.tables import Table
 from schemas.events import Scalar
@@ -65,10 +65,11 @@ class Contexts:
             "contexts.sketch", (HASHES, BUCKETS), by_row=False, index_dims=2, learner_only=True
         )
         self.sighted = Table("contexts.sighted", (1,), by_row=False, learner_only=True)
+        self.fields = ContextFields(slots + 1)
         self.landmarks = Landmarks("contexts", (half_life_ms,), (self.counts, self.totals))
         self.tables = (
             *(self.keys, self.counts, self.totals, self.landmarks.table),
-            *(self.sketch, self.sighted),
+            *(self.sketch, self.sighted, *self.fields.tables),
         )
         self._slots: dict[int, int] | None = None
         self._found: dict[str, Rows] = {}
@@ -89,25 +90,28 @@ class Contexts:
             found = self._found[text] = self._find(context)
         return found
 
-    def wanted(self, context: Mapping[str, Scalar]) -> list[tuple[int, int]]:
-        """Sight the values of an event; return the keys that want a slot, one at most, and which.
+    def wanted(self, context: Mapping[str, Scalar]) -> list[tuple[int, str, int]]:
+        """Sight the values of an event; return those that want a slot, one at most.
+
+        Returned are a value's key, its field, and the slot.
 
         A value of a field that has several such values waits for the next event.
         """
-        keys = [self._key(field, value) for field, value in context.items()]
+        keys = {self._key(field, value): field for field, value in context.items()}
         self._sight(keys)
         held = self._held()
         missing = [key for key in keys if key not in held and self._frequent(key)]
-        placed = [(key, self._slot_for(key)) for key in missing[:1]]
-        return [(key, slot) for key, slot in placed if slot != EVERYTHING]
+        placed = [(key, keys[key], self._slot_for(key)) for key in missing[:1]]
+        return [(key, field, slot) for key, field, slot in placed if slot != EVERYTHING]
 
-    def give(self, key: int, slot: int) -> Iterator[Scale]:
+    def give(self, key: int, field: str, slot: int) -> Iterator[Scale]:
         """Give a slot to a key; yield the scaling that clears what the slot held, to be applied."""
         if self.keys.array[slot]:
             yield Scale(self.counts.name, slot, CLEARED)
             yield Scale(self.totals.name, slot, CLEARED)
         self.keys.array[slot] = key
         self.keys.dirty[slot] = True
+        self.fields.note(slot, field)
         self.touch()
 
     def touch(self) -> None:
@@ -147,11 +151,10 @@ class Contexts:
         if key is None:
             if len(self._hashes) >= WINDOW_EVENTS:
                 self._hashes.clear()
-            digest = blake2b(f"{field}\x1f{text}".encode(), digest_size=8).digest()
-            key = self._hashes[field, text] = int.from_bytes(digest, "little") >> 1 or 1
+            key = self._hashes[field, text] = hash_of(f"{field}\x1f{text}")
         return key
 
-    def _sight(self, keys: list[int]) -> None:
+    def _sight(self, keys: Iterable[int]) -> None:
         for key in keys:
             for row, bucket in _buckets(key):
                 self.sketch.array[row, bucket] += 1

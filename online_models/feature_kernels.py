@@ -150,15 +150,17 @@ def compare(logs: Any, table: Any) -> None:
 
 
 @jit
-def sum_up(lifts: Any, table: Any) -> None:
+def sum_up(lifts: Any, fields: Any, table: Any) -> None:
     """Write what ``features.write_lifts`` does."""
+    table[:] = 0
+    if not lifts.shape[1]:
+        return
     for n in range(len(lifts)):
         total, most, least = np.float32(0), np.float32(-np.inf), np.float32(np.inf)
         for k in range(lifts.shape[1]):
             total += lifts[n, k]
             most = max(most, lifts[n, k])
             least = min(least, lifts[n, k])
-        known = lifts.shape[1] > 0
-        table[n, 0] = total
-        table[n, 1] = most if known else np.float32(0)
-        table[n, 2] = least if known else np.float32(0)
+            if fields[k] >= 0:
+                table[n, 3 + fields[k]] = lifts[n, k]
+        table[n, 0], table[n, 1], table[n, 2] = total, most, least

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from online_models.context_fields import FIELDS
 from schemas.model_config import ModelConfig
 
 OTHERS = (
@@ -25,7 +26,11 @@ OTHERS = (
     "context_lift",
     "context_largest_lift",
     "context_least_lift",
+    *(f"context_field_{number}" for number in range(FIELDS)),
 )
+
+LIFTS = 3 + FIELDS
+"""The last features: sum and extremes of the lifts, then the lift by each field."""
 
 
 def feature_names(config: ModelConfig) -> tuple[str, ...]:

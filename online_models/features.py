@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from online_models.feature_names import OTHERS
+from online_models.feature_names import LIFTS, OTHERS
 from online_models.likeness import ENCODED, write_shortfalls
 from online_models.retrieval import Candidates
-from online_models.rows import distinct, member
+from online_models.rows import Rows, distinct, member
 from online_models.state import ModelState
 
 Floats = npt.NDArray[np.float32]
@@ -36,17 +36,32 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at + 5] = len(distinct(history)) / max(1, len(history))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
     table[:, at + 6] = np.log1p(age_ms / HOUR_MS)
-    write_lifts(candidates.lifts, table[:, -3:])
+    fields = state.contexts.fields.of(candidates.asked.slots)
+    write_lifts(candidates.lifts, fields, table[:, -LIFTS:])
     return table
 
 
-def write_lifts(lifts: Floats, table: Floats) -> None:
-    """Write sum, largest and least of each candidate's lifts; 0 where the context is not known."""
+def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:
+    """Write sum, largest and least of each candidate's lifts, then the lift by each field.
+
+    All are 0 where the context is not known.
+
+    Parameters
+    ----------
+    lifts
+        Of shape ``(n, values)``.
+    fields
+        The number of each value's field, of shape ``(values,)``.
+    table
+        Of shape ``(n, LIFTS)``.
+    """
     table[:] = 0
     if lifts.shape[1]:
         lifts.sum(axis=1, out=table[:, 0])
         lifts.max(axis=1, out=table[:, 1])
         lifts.min(axis=1, out=table[:, 2])
+        numbered = fields >= 0
+        table[:, 3 + fields[numbered]] = lifts[:, numbered]
 
 
 def _times(candidates: Candidates) -> Floats:

@@ -173,9 +173,9 @@ class MicroBatch:
         entries: list[Entry] = []
         if not example.context or not _sighted(example):
             return entries
-        for key, slot in self.state.contexts.wanted(example.context):
+        for key, field, slot in self.state.contexts.wanted(example.context):
             self._count()  # those that wait mean the slot's present value
-            for entry in self.state.contexts.give(key, slot):
+            for entry in self.state.contexts.give(key, field, slot):
                 self.state.apply(entry)
                 entries.append(entry)
             self.state.encoder.clear_context(slot)

@@ -13,7 +13,7 @@ from online_models import feature_kernels as features
 from online_models.asked import Asked
 from online_models.contexts import EVERYTHING, PRIOR_EVENTS
 from online_models.decay_kernels import increments
-from online_models.feature_names import OTHERS
+from online_models.feature_names import LIFTS, OTHERS
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
 from online_models.likeness import ENCODED, LIKE_ITEMS
@@ -179,7 +179,8 @@ class RankerLists:
         features.compare(logs[:, at : at + 3], table[:, at + ENCODED : at + ENCODED + 3])
         features.recall(rows, asked.history, self._log_times, own)
         own[:, 6] = logs[:, at + 3]
-        features.sum_up(logs[:, at + 4 :], table[:, -3:])
+        fields = state.contexts.fields.of(asked.slots)
+        features.sum_up(logs[:, at + 4 :], fields, table[:, -LIFTS:])
         return table
 
     def _write_logs(self, rows: Rows, asked: Asked, logs: Floats, ruled: Floats) -> None:
@@ -205,9 +206,7 @@ class RankerLists:
         if len(asked.slots):
             few = np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, self._now_ms())[0, 0]
             totals, lifts = contexts.totals.array, logs[:, at + 1 :]
-            features.lift(
-                rows, asked.slots, contexts.counts.array, totals, few, EVERYTHING, lifts
-            )
+            features.lift(rows, asked.slots, contexts.counts.array, totals, few, EVERYTHING, lifts)
 
     def _liken(self, rows: Rows, asked: Asked, table: Floats) -> None:
         encoder = self.state.encoder

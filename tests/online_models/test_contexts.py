@@ -20,8 +20,8 @@ def made(slots: int = 4) -> Contexts:
 
 def sight(contexts: Contexts, context: dict[str, object], times: int = 1) -> None:
     for _ in range(times):
-        for key, slot in contexts.wanted(context):  # type: ignore[arg-type]
-            for entry in contexts.give(key, slot):
+        for key, field, slot in contexts.wanted(context):  # type: ignore[arg-type]
+            for entry in contexts.give(key, field, slot):
                 table = contexts.counts if entry.table == contexts.counts.name else contexts.totals
                 np.ldexp(table.array[..., slot], -entry.exponent, out=table.array[..., slot])
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from online_models.context_fields import FIELDS
 from online_models.feature_names import feature_names
 from online_models.features import features
 from online_models.recommender import Recommender
@@ -84,6 +85,10 @@ def test_lifts_by_several_values_are_summed_and_the_extremes_kept(places: tuple[
     np.testing.assert_array_equal(named["context_largest_lift"], found.lifts.max(axis=1))
     np.testing.assert_array_equal(named["context_least_lift"], found.lifts.min(axis=1))
     assert named["context_lift"].std() > 0
+    of_fields = [named[f"context_field_{number}"] for number in range(FIELDS)]
+    used = [column for column in of_fields if column.any()]
+    assert len(used) == len(places)
+    np.testing.assert_allclose(np.sum(used, axis=0), named["context_lift"], rtol=1e-5, atol=1e-6)
 
 
 def test_what_follows_differs_from_what_precedes(state: ModelState) -> None:
