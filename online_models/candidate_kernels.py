@@ -39,9 +39,7 @@ class Scratch:
 
 
 @jit
-def norms(
-    totals: Any, history: Any, fresh: Any, norm: float, by_position: Any, norms: Any
-) -> None:
+def norms(totals: Any, history: Any, fresh: Any, norm: float, by_position: Any, norms: Any) -> None:
     """Write what the counts of a history's items are worth; see ``Rules.norms``."""
     half_lives = len(fresh)
     for k in range(len(norms)):

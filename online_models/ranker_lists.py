@@ -205,9 +205,7 @@ class RankerLists:
         if len(asked.slots):
             few = np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, self._now_ms())[0, 0]
             totals, lifts = contexts.totals.array, logs[:, at + 1 :]
-            features.lift(
-                rows, asked.slots, contexts.counts.array, totals, few, EVERYTHING, lifts
-            )
+            features.lift(rows, asked.slots, contexts.counts.array, totals, few, EVERYTHING, lifts)
 
     def _liken(self, rows: Rows, asked: Asked, table: Floats) -> None:
         encoder = self.state.encoder
