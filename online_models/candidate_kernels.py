@@ -268,5 +268,5 @@ def _median(keys: Any, rows: Any, low: int, high: int) -> Any:
 
 
 @jit
-def _better(key: float, row: int, other_key: float, other_row: int) -> bool:
+def _better(key: Any, row: int, other_key: Any, other_row: int) -> bool:
     return bool(key > other_key or (key == other_key and row < other_row))

@@ -59,7 +59,7 @@ class Ranker:
         """Return the scores of candidates, of shape ``(candidates,)``; pure."""
         z = self.standardise(features)
         linear, weights, biases, out = self.parts(self.parameters.array)
-        active = z @ weights  # (candidates, hidden)
+        active: Floats = z @ weights  # (candidates, hidden)
         active += biases
         np.maximum(active, np.float32(0), out=active)
         scores: Floats = z @ linear + active @ out
