@@ -190,15 +190,24 @@ def _ruled(
 
 @jit
 def _near(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> int:
-    keys, best = np.empty(2 * most, dtype=np.float32), np.empty(2 * most, dtype=np.int64)
-    size, least = 0, np.float32(-np.inf)
-    for row in range(len(near)):  # those that tie with the least come too late
-        if near[row] > least and servable[row] and flags[row] != BARRED:
+    if not len(near):
+        return count
+    room = count + 2 * most
+    keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
+    for n in range(count):  # the others' come first: they score well, and few are better
+        keys[n], best[n] = near[rows[n]], rows[n]
+    size, least, worst = _cut(keys, best, count, most), np.float32(-np.inf), -1
+    if size == most:
+        least, worst = keys[most - 1], best[most - 1]
+    for row in range(len(near)):
+        if near[row] >= least and flags[row] == 0 and servable[row]:
+            if not _better(near[row], row, least, worst):
+                continue
             keys[size], best[size] = near[row], row
             size += 1
-            if size == 2 * most:
+            if size == room:
                 size = _cut(keys, best, size, most)
-                least = keys[most - 1]
+                least, worst = keys[most - 1], best[most - 1]
     for n in range(_cut(keys, best, size, most)):
         count = _add(best[n], servable, flags, rows, count)
     return count
@@ -259,5 +268,5 @@ def _median(keys: Any, rows: Any, low: int, high: int) -> Any:
 
 
 @jit
-def _better(key: float, row: int, other_key: float, other_row: int) -> bool:
+def _better(key: Any, row: int, other_key: Any, other_row: int) -> bool:
     return bool(key > other_key or (key == other_key and row < other_row))

@@ -20,12 +20,14 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     rows, history = candidates.rows, candidates.asked.history
     channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
     table = np.empty((len(rows), 2 * channels + horizons + len(OTHERS)), dtype=np.float32)
-    table[:, :channels] = np.log(candidates.rules + np.float32(1e-2))
-    table[:, channels : 2 * channels] = np.log(candidates.last_rules + np.float32(1e-2))
     at = 2 * channels + horizons
-    table[:, 2 * channels : at] = np.log(candidates.shares + np.float32(1e-6))
+    counts = np.empty((len(rows), at), dtype=np.float32)
+    np.add(candidates.rules, np.float32(1e-2), out=counts[:, :channels])
+    np.add(candidates.last_rules, np.float32(1e-2), out=counts[:, channels : 2 * channels])
+    np.add(candidates.shares, np.float32(1e-6), out=counts[:, 2 * channels :])
+    write_shortfalls(state, counts, table[:, at + ENCODED : at + ENCODED + 3])
+    table[:, :at] = np.log(counts, out=counts)
     table[:, at : at + ENCODED] = candidates.encoded
-    write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
     at += ENCODED + 3
     recency = candidates.own["session"]
     table[:, at] = recency
@@ -65,8 +67,7 @@ def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:
 
 
 def _times(candidates: Candidates) -> Floats:
-    counts = np.zeros(len(candidates.rows), dtype=np.float32)
-    found, times = np.unique(candidates.asked.history, return_counts=True)
-    held = member(found, candidates.rows)
-    counts[candidates.rows.searchsorted(found[held])] = np.log1p(times[held])
-    return counts
+    rows, history = candidates.rows, candidates.asked.history
+    places = rows.searchsorted(history[member(history, rows)])
+    times: Floats = np.log1p(np.bincount(places, minlength=len(rows))).astype(np.float32)
+    return times

@@ -43,6 +43,7 @@ class ItemIndex:
         self.vectors, self.exact_up_to, self.depth = vectors, exact_up_to, depth
         self._graph: hnswlib.Index | None = None
         self._in_graph = np.zeros(0, dtype=bool)
+        self._beside: tuple[int, Rows] = (-1, np.zeros(0, dtype=np.int64))
         self._entry: Graph | None = None
 
     @property
@@ -79,11 +80,12 @@ class ItemIndex:
             rows = self._from_graph(query, max(count, self.depth), size)
             rows = rows if among is None else rows[among[rows]]
             scores = self.vectors.array[rows] @ query
-        return rows[np.lexsort((rows, -scores))][:count]
+        return rows[np.argsort(-scores, kind="stable")[:count]]  # the rows are in rising order
 
     def forget(self, rows: Rows) -> None:
         """Evicted rows are no longer what the graph took them for."""
         self._in_graph[rows[rows < len(self._in_graph)]] = False
+        self._beside = (-1, self._beside[1])
 
     def apply(self, entry: Graph) -> None:
         """Take a new graph over."""
@@ -97,6 +99,7 @@ class ItemIndex:
         rows = np.frombuffer(entry.rows, dtype="<i8")
         self._in_graph = np.zeros(int(rows.max(initial=-1)) + 1, dtype=bool)
         self._in_graph[rows] = True
+        self._beside = (-1, self._beside[1])
         self._graph, self._entry = graph, entry
 
     def _from_graph(self, query: Floats, count: int, size: int) -> Rows:
@@ -106,10 +109,20 @@ class ItemIndex:
         except RuntimeError:  # fewer than so many can be reached in the graph: take all there are
             return np.arange(size)
         found = labels[0].astype(np.int64)
-        held = np.zeros(size, dtype=bool)
-        known = min(size, len(self._in_graph))
-        held[:known] = self._in_graph[:known]
-        return np.union1d(found[held[found]], np.flatnonzero(~held))
+        outside = self._outside(size)
+        held = found < min(size, len(self._in_graph))
+        if not held.all():
+            found = found[held]
+        return np.sort(np.concatenate([found[self._in_graph[found]], outside]))
+
+    def _outside(self, size: int) -> Rows:
+        """Return the rows below ``size`` that the graph does not hold: few, and often the same."""
+        if self._beside[0] != size:
+            held = np.zeros(size, dtype=bool)
+            known = min(size, len(self._in_graph))
+            held[:known] = self._in_graph[:known]
+            self._beside = (size, np.flatnonzero(~held))
+        return self._beside[1]
 
     def outdated(self, size: int, used: int, *, least_cosine: float = 0.96) -> bool:
         """Return whether a new graph is due: vectors moved, or too many used rows are not in it.

@@ -38,24 +38,24 @@ def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
     return table
 
 
-def write_shortfalls(state: ModelState, logs: Floats, table: Floats) -> None:
+def write_shortfalls(state: ModelState, counts: Floats, table: Floats) -> None:
     """Write by how much each source's score alone falls short of the list's best, as logs.
 
     Parameters
     ----------
-    logs
-        Of rules, rules of the newest item, and popularity, as ``features`` has them first.
+    counts
+        Of rules, rules of the newest item, and popularity, as ``features`` takes the logs of them.
     table
         Of shape ``(n, 3)``.
     """
     channels = state.rules.channels
-    counts = np.exp(logs)
-    table[:, 0] = counts[:, :channels] @ state.rules.mix
-    table[:, 1] = counts[:, channels : 2 * channels] @ state.rules.mix
-    table[:, 2] = state.popularity.blend(counts[:, 2 * channels :])
-    np.log(table, out=table)
-    for column in table.T:
-        column[:] = below_best(column)
+    blends = np.empty((3, len(counts)), dtype=np.float32)  # each in one piece, as numpy likes it
+    blends[0] = state.rules.blend(counts[:, :channels])
+    blends[1] = state.rules.blend(counts[:, channels : 2 * channels])
+    blends[2] = state.popularity.blend(counts[:, 2 * channels :])
+    np.log(blends, out=blends)
+    blends -= np.fmax.reduce(blends, axis=1, keepdims=True, initial=-np.inf)
+    table[:] = blends.T
 
 
 def below_best(scores: Floats) -> Floats:

@@ -64,8 +64,9 @@ class RankerTrainer:
         if not self._observe([one for one, _ in lists], int(lengths.sum())):
             return float("nan")
         z = np.empty((int(lengths.sum()), self.ranker.features), dtype=np.float32)
+        mean, variance = self.ranker.norms.array
         for start, (one, _) in zip(starts.tolist(), lists, strict=True):
-            kernels.standardise(one, *self.ranker.norms.array, z[start : start + len(one)])
+            kernels.standardise(one, mean, variance, z[start : start + len(one)])
         linear, hidden, biases, out = self.ranker.parts(self.ranker.trained.array)
         active = z @ hidden  # (candidates, hidden)
         kernels.activate(active, biases)

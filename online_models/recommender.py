@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -229,21 +230,26 @@ class Recommender:
         return features(self.state, candidates)
 
     def _slate(self, ranking: Ranking, arranged: Arranged, shown: bytes = b"") -> Slate:
-        candidates = ranking.candidates
-        return Slate(
-            tuple(
-                SlateItem(
-                    self.state.items.id_of(int(candidates.rows[place])),
-                    float(ranking.scores[place]),
-                    tuple([name for name in SOURCES if candidates.proposed[name][place]]),
-                    arranged.moves.get(place, ()),
-                    place in arranged.sponsored,
-                )
-                for place in arranged.places.tolist()
-            ),
-            shown,
-            arranged.relaxed,
+        candidates, places, items = ranking.candidates, arranged.places, self.state.items
+        masks = np.array([candidates.proposed[name][places] for name in SOURCES]).T
+        columns = zip(
+            places.tolist(),
+            candidates.rows[places].tolist(),
+            ranking.scores[places].tolist(),
+            masks.tolist(),
+            strict=True,
         )
+        shown_items = [
+            SlateItem(
+                items.id_of(row),
+                score,
+                tuple(compress(SOURCES, mask)),
+                arranged.moves.get(place, ()),
+                place in arranged.sponsored,
+            )
+            for place, row, score, mask in columns
+        ]
+        return Slate(tuple(shown_items), shown, arranged.relaxed)
 
 
 def _lift(lifts: Floats) -> Floats:

@@ -96,8 +96,9 @@ class Retriever:
         barred = barred or permit(self.state.items, query, SlateRules())
         neighbours, rules, last = self._neighbours(asked.history)
         allowed = self._allowed(neighbours, barred)
-        neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
-        best = np.sort(_best(self.state.rules.blend(rules), self.by_rules))
+        if not allowed.all():
+            neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
+        best = _best(self.state.rules.blend(rules), self.by_rules)
         lists = (
             self._popular(barred),
             neighbours[best],
@@ -111,10 +112,7 @@ class Retriever:
             rows = distinct(np.concatenate([rows, more]))
         if len(wished):
             rows = self._with(rows, np.array(wished, dtype=np.int64), barred)
-        proposed = {
-            name: member(rows, np.sort(found)) for name, found in zip(SOURCES, lists, strict=True)
-        }
-        return self._known(rows, asked, proposed, (neighbours, rules, last))
+        return self._known(rows, asked, _proposed(rows, lists), (neighbours, rules, last))
 
     def given(self, query: Query, rows: Rows) -> Candidates:
         """Return given rows, in rising order, as if every source had proposed them."""
@@ -142,10 +140,12 @@ class Retriever:
 
     def _popular(self, barred: Permit) -> Rows:
         lists = self.state.popularity.lists(self.state.items.size)
-        allowed = self._allowed(np.concatenate(lists), barred)
-        kept = np.split(allowed, np.cumsum([len(rows) for rows in lists])[:-1])
-        both = zip(lists, kept, strict=True)
-        return np.concatenate([rows[mask][: self.by_popularity] for rows, mask in both])
+        together, start, kept = np.concatenate(lists), 0, []
+        allowed = self._allowed(together, barred)
+        for rows in lists:
+            kept.append(rows[allowed[start : start + len(rows)]][: self.by_popularity])
+            start += len(rows)
+        return np.concatenate(kept)
 
     def _own(self, asked: Asked, barred: Permit) -> Rows:
         own = asked.history[: self.own_items]
@@ -195,7 +195,16 @@ def _best(scores: Floats, count: int) -> Rows:
 def _recency(rows: Rows, history: Rows) -> Floats:
     """Return 1 for the history's newest item, 1/2 for the one before, 0 for what it lacks."""
     recency = np.zeros(len(rows), dtype=np.float32)
-    distinct, newest = np.unique(history, return_index=True)
-    held = member(distinct, rows)
-    recency[np.searchsorted(rows, distinct[held])] = 1 / (1 + newest[held])
+    held = np.flatnonzero(member(history, rows))[::-1]  # of equal items the newest is written last
+    recency[rows.searchsorted(history[held])] = 1 / (1 + held)
     return recency
+
+
+def _proposed(rows: Rows, lists: Sequence[Rows]) -> dict[str, Mask]:
+    """Return which of the rows, in rising order, each source proposed: they hold all of these."""
+    masks = np.zeros((len(SOURCES), len(rows)), dtype=bool)
+    places, start = rows.searchsorted(np.concatenate(lists)), 0
+    for mask, found in zip(masks, lists, strict=True):
+        mask[places[start : start + len(found)]] = True
+        start += len(found)
+    return dict(zip(SOURCES, masks, strict=True))

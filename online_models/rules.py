@@ -77,7 +77,8 @@ class Rules:
         ids = self.ids.array[history]
         norms = self.norms(history, now_ms)
         known = ids >= 0
-        scores = (self.weights.array[history] * norms[:, None, :])[known]  # (h, n, c) -> (m, c)
+        of, slots = np.nonzero(known)
+        scores = self.weights.array[history[of], slots] * norms[of]  # (m, c)
         flat = ids[known].astype(np.int64)
         newest = np.count_nonzero(known[0]) if len(known) else 0
         last = np.zeros_like(scores)

@@ -46,6 +46,8 @@ class Permit:
 
     def allows(self, rows: Rows) -> Mask:
         """Return which rows may be shown."""
+        if not len(self.barred):
+            return self.servable[rows] if self.narrows else np.ones(len(rows), dtype=bool)
         return self.servable[rows] & ~member(rows, self.barred)
 
 

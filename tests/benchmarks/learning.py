@@ -1,0 +1,114 @@
+"""Measure what learning alone costs on a file's events: no decoding, no scoring, no store.
+
+    python -m tests.benchmarks.learning ../shared/data/globo/events.csv.gz --rows 300000
+
+The flow's own steps make the examples first, which are kept in memory, about 400 bytes each. Prints
+processor time per event, on one core, of all of them and of those after the first 50,000, of which
+the ranker learns from every list; ``--hurry`` learns as a flow that is behind does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bytewax.testing import run_main
+
+from flows.recommend import build_flow
+from flows.sources.file import FileSource
+from flows.tally import Tally
+from online_models.learner import Learner
+from online_models.state import ModelState
+from online_models.threads import compute_on_one_thread
+from schemas.events import DEFAULT_KIND_WEIGHTS, ItemUpdate
+from schemas.examples import Example, Feedback
+from schemas.model_config import ModelConfig
+from schemas.model_log import Publish
+from schemas.user_state import StreamRules
+from serving.store import MemoryStore
+
+CHUNK = 1_000
+YOUNG = 50_000
+
+
+class Gathering(Learner):
+    """Keeps examples and learns nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(ModelState(), publish_interval_ms=None)
+        self.examples: list[Example] = []
+
+    def learn_many(
+        self,
+        examples: Sequence[Example],
+        *,
+        topic: str = "",
+        partition: int = 0,
+        until: int | None = None,
+        now_ms: int = 0,
+        updates: Sequence[tuple[int, ItemUpdate]] = (),
+        feedback: Sequence[Feedback] = (),
+    ) -> list[Publish]:
+        self.examples += examples
+        return []
+
+
+def examples_of(source: FileSource, rules: StreamRules) -> list[Example]:
+    """Return what the flow makes of a file."""
+    gathering = Gathering()
+    flow = build_flow(
+        source,
+        MemoryStore(),
+        lambda: gathering,
+        rules=rules,
+        tally=Tally(),
+        micro_batch_wait_ms=None,
+    )
+    run_main(flow)
+    return gathering.examples
+
+
+def cpu_s(learner: Learner, examples: Sequence[Example]) -> float:
+    """Learn, and return the seconds of processor time that it took."""
+    started_s = time.process_time()
+    for start in range(0, len(examples), CHUNK):
+        learner.learn_many(examples[start : start + CHUNK])
+    learner.close_micro_batch()
+    return time.process_time() - started_s
+
+
+def main() -> None:
+    """Learn a file, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--unit", default="session")
+    parser.add_argument("--repeats", default="exclude")
+    parser.add_argument("--hurry", action="store_true")
+    options = parser.parse_args()
+    compute_on_one_thread()
+    rules = StreamRules(
+        kind_weights=DEFAULT_KIND_WEIGHTS, unit=options.unit, repeats=options.repeats
+    )
+    source = FileSource(options.file, batch_size=CHUNK, limit=options.rows)
+    examples = examples_of(source, rules)
+    gc.freeze()  # what the file holds is not learning's to look through
+    config = ModelConfig(unit=options.unit, repeats=options.repeats)
+    cpu_s(Learner(ModelState(config), publish_interval_ms=None), examples[:CHUNK])  # loads kernels
+    learner = Learner(ModelState(config), publish_interval_ms=None)
+    learner.hurry(options.hurry)
+    young_s, old_s = (cpu_s(learner, part) for part in (examples[:YOUNG], examples[YOUNG:]))
+    print(f"{len(examples):,} events, {len(learner.state.items):,} items")
+    for name, count, seconds in (
+        ("all", len(examples), young_s + old_s),
+        (f"after {YOUNG:,}", len(examples) - YOUNG, old_s),
+    ):
+        if count > 0:
+            print(f"{name:>12} {count / seconds:9,.0f} events/s {seconds / count * 1e6:7.1f} µs")
+
+
+if __name__ == "__main__":
+    main()
