@@ -26,6 +26,8 @@ OTHERS = (
     "context_largest_lift",
     "context_least_lift",
 )
+CONTENT = ("content", "content_below_best", "untried")
+"""The last of all, which the hidden layer learns to hear of only once there is a catalogue."""
 
 
 def feature_names(config: ModelConfig) -> tuple[str, ...]:
@@ -37,6 +39,7 @@ def feature_names(config: ModelConfig) -> tuple[str, ...]:
         *(f"newest_rules_{name}" for name in sides),
         *(f"popularity_{age}" for age in range(len(config.popularity_half_lives_ms))),
         *OTHERS,
+        *CONTENT,
     )
 
 
@@ -45,5 +48,5 @@ def prior(config: ModelConfig) -> npt.NDArray[np.float32]:
     trust = {"rules_follows": 0.1, "newest_rules_follows": 0.1, "popularity": 0.05}
     names = feature_names(config)
     weights = [trust.get(name.rpartition("_")[0], 0.0) for name in names]
-    weights[names.index("encoder")] = 0.1
+    weights[names.index("encoder")] = weights[names.index("content")] = 0.1
     return np.array(weights, dtype=np.float32)

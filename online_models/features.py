@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from online_models.feature_names import OTHERS
+from online_models.content_source import borrow
+from online_models.feature_names import CONTENT, OTHERS
 from online_models.likeness import ENCODED, write_shortfalls
 from online_models.retrieval import Candidates
 from online_models.rows import distinct, member
@@ -19,11 +20,14 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
     rows, history = candidates.rows, candidates.asked.history
     channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
-    table = np.empty((len(rows), 2 * channels + horizons + len(OTHERS)), dtype=np.float32)
+    width = 2 * channels + horizons + len(OTHERS) + len(CONTENT)
+    table = np.empty((len(rows), width), dtype=np.float32)
+    table[:, -len(CONTENT) :] = candidates.content
     table[:, :channels] = np.log(candidates.rules + np.float32(1e-2))
     table[:, channels : 2 * channels] = np.log(candidates.last_rules + np.float32(1e-2))
     at = 2 * channels + horizons
     table[:, 2 * channels : at] = np.log(candidates.shares + np.float32(1e-6))
+    borrow(table[:, 2 * channels : at], candidates.content)
     table[:, at : at + ENCODED] = candidates.encoded
     write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
     at += ENCODED + 3
@@ -36,7 +40,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at + 5] = len(distinct(history)) / max(1, len(history))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
     table[:, at + 6] = np.log1p(age_ms / HOUR_MS)
-    write_lifts(candidates.lifts, table[:, -3:])
+    write_lifts(candidates.lifts, table[:, at + 7 : at + 10])
     return table
 
 

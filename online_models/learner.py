@@ -18,7 +18,7 @@ from online_models.state import ModelState
 from online_models.training import Training
 from schemas.events import ItemUpdate
 from schemas.examples import Example, Feedback
-from schemas.model_log import Describe, Entry, Graph, Publish, Put
+from schemas.model_log import Entry, Graph, Publish, Put
 from schemas.positions import Marks, advance, mark_of
 
 SMALLEST_BASE_BYTES = 4 * 2**20
@@ -251,12 +251,7 @@ class Learner:
         if isinstance(what, Feedback):
             self.labels[self._batch.label(what)] += 1
         else:
-            self._describe(what)
-
-    def _describe(self, update: ItemUpdate) -> None:
-        entry = Describe((update,))
-        self.state.apply(entry)
-        self._entries.append(entry)
+            self._entries += self._batch.describe(what)
 
     def _absorb(self, example: Example) -> None:
         wanted = self.observer is not None and self.observer.wants(example)

@@ -9,11 +9,14 @@ import numpy.typing as npt
 
 from online_models import candidate_kernels as kernels
 from online_models.asked import Asked, read
-from online_models.feature_names import OTHERS
+from online_models.content import Profile
+from online_models.content_source import alike, borrow, told
+from online_models.feature_names import CONTENT, OTHERS
 from online_models.features import HOUR_MS, write_lifts
 from online_models.items import UNKNOWN
 from online_models.likeness import ENCODED, encoded, write_shortfalls
 from online_models.retrieval import Retriever
+from online_models.rows import distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
 
@@ -76,12 +79,13 @@ class RankerLists:
             scratch.rests,
             scratch.newest,
         )
+        profile = state.content.profile(history)
         try:
-            rows = self._candidates(asked, found)
+            rows = self._with_alike(self._candidates(asked, found), asked, profile)
             place = int(rows.searchsorted(target))
             if place == len(rows) or rows[place] != target:
                 return None
-            return self._features(rows, asked), place
+            return self._features(rows, asked, profile), place
         finally:
             kernels.forget(found, scratch.neighbours, scratch.places)
 
@@ -112,6 +116,15 @@ class RankerLists:
         )
         return scratch.rows[:count]
 
+    def _with_alike(self, rows: Rows, asked: Asked, profile: Profile | None) -> Rows:
+        if profile is None:
+            return rows
+        servable = self.state.items.servable
+        more = alike(
+            self.state, profile, lambda some: servable[some] & ~member(some, asked.barred)
+        )
+        return distinct(np.concatenate([rows, more]))
+
     def _near(self, asked: Asked, size: int) -> Floats:
         """Return the encoder's score of each row; -inf where the index does not come by."""
         vector = asked.vector
@@ -129,13 +142,13 @@ class RankerLists:
         near[found] = outputs[found] @ vector
         return near
 
-    def _features(self, rows: Rows, asked: Asked) -> Floats:
+    def _features(self, rows: Rows, asked: Asked, profile: Profile | None) -> Floats:
         state, history = self.state, asked.history
         scratch = self._scratch
         counts = state.popularity.counts.array
         at = 2 * state.rules.channels + counts.shape[1]
         logs = np.empty((len(rows), at), dtype=np.float32)
-        table = np.empty((len(rows), at + len(OTHERS)), dtype=np.float32)
+        table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32)
         times = np.empty(len(rows), dtype=np.int64)
         own = table[:, at + ENCODED + 3 :]
         recency = own[:, 0]
@@ -153,6 +166,8 @@ class RankerLists:
             own[:, 3],
         )
         table[:, :at] = np.log(logs, out=logs)
+        table[:, -len(CONTENT) :] = told(state, rows, profile)
+        borrow(table[:, 2 * state.rules.channels : at], table[:, -len(CONTENT) :])
         table[:, at : at + ENCODED] = encoded(state, rows, asked)
         write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
         own[:, 1] = self._logs[times]
@@ -162,5 +177,5 @@ class RankerLists:
         age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
         own[:, 6] = np.log1p(age_ms / HOUR_MS)
         lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
-        write_lifts(lifts, table[:, -3:])
+        write_lifts(lifts, own[:, 7:10])
         return table

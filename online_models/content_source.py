@@ -1,0 +1,68 @@
+"""What the catalogue tells of candidates: whom a history's words propose, and how like they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.content import Profile
+from online_models.feature_names import CONTENT
+from online_models.likeness import below_best
+from online_models.rows import Mask, Rows, distinct
+from online_models.state import ModelState
+
+Floats = npt.NDArray[np.float32]
+
+BY_CONTENT = 20
+"""How many items the catalogue proposes, and how many more of those that had no event yet."""
+SCORE, SHORTFALL, UNTRIED = range(len(CONTENT))
+
+
+def alike(state: ModelState, profile: Profile | None, allows: Callable[[Rows], Mask]) -> Rows:
+    """Return the rows most alike to a profile, in rising order; ``allows`` says which may be.
+
+    Those that had no event yet are proposed beside the others: nobody else knows them.
+    """
+    if profile is None:
+        return np.zeros(0, dtype=np.int64)
+    rows = state.content.newest(profile)
+    rows = rows[allows(rows)]
+    scores = state.content.likeness(rows, profile)
+    rows, scores = rows[scores > 0], scores[scores > 0]
+    rows = rows[np.argsort(-scores, kind="stable")]
+    return distinct(np.concatenate([rows[:BY_CONTENT], rows[untried(state, rows)][:BY_CONTENT]]))
+
+
+def untried(state: ModelState, rows: Rows) -> Mask:
+    """Return which rows are of items that had no event yet: the catalogue brought them."""
+    mask: Mask = state.popularity.counts.array[rows, -1] == 0
+    return mask
+
+
+def told(state: ModelState, rows: Rows, profile: Profile | None) -> Floats:
+    """Return what the catalogue tells of candidates, of shape ``(n, 3)``: all 0 without one.
+
+    The likeness to the history, by how much it falls short of the list's best, and whether there
+    was no event of the item yet.
+    """
+    table = np.zeros((len(rows), len(CONTENT)), dtype=np.float32)
+    if not state.content.used:
+        return table
+    table[:, UNTRIED] = untried(state, rows)
+    if profile is not None and len(rows):
+        table[:, SCORE] = state.content.likeness(rows, profile)
+        table[:, SHORTFALL] = below_best(table[:, SCORE])
+    return table
+
+
+def borrow(popularity: Floats, content: Floats) -> None:
+    """Give items without an event the others' mean popularity, in place, on a log scale.
+
+    That nobody clicked on what nobody was shown says nothing of it; the ranker, which is told that
+    they are untried, learns what that is worth.
+    """
+    new = content[:, UNTRIED] > 0
+    if new.any() and not new.all():
+        popularity[new] = popularity[~new].mean(axis=0)
