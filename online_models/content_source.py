@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float32]
 
 BY_CONTENT = 20
 """How many items the catalogue proposes, and how many more of those that had no event yet."""
+PEERS = 16
 SCORE, SHORTFALL, UNTRIED = range(len(CONTENT))
 
 
@@ -57,12 +58,26 @@ def told(state: ModelState, rows: Rows, profile: Profile | None) -> Floats:
     return table
 
 
-def borrow(popularity: Floats, content: Floats) -> None:
-    """Give items without an event the others' mean popularity, in place, on a log scale.
+def borrow(logs: Floats, content: Floats) -> None:
+    """Give items without an event what is usual for items that are as like, in place.
 
-    That nobody clicked on what nobody was shown says nothing of it; the ranker, which is told that
-    they are untried, learns what that is worth.
+    That nobody clicked on what nobody was shown says nothing of it. So the counts that it lacks are
+    taken to be those of the ``PEERS`` candidates next to it by likeness, on the mean of their logs;
+    the ranker is told that it is untried, and learns what that is worth.
+
+    Parameters
+    ----------
+    logs
+        Of rules and popularity, as ``features`` has them first.
+    content
+        Of the same candidates, as ``told`` makes it.
     """
     new = content[:, UNTRIED] > 0
-    if new.any() and not new.all():
-        popularity[new] = popularity[~new].mean(axis=0)
+    if not new.any() or new.all():
+        return
+    tried = np.flatnonzero(~new)
+    tried = tried[np.argsort(content[tried, SCORE], kind="stable")]
+    peers = min(PEERS, len(tried))
+    first = content[tried, SCORE].searchsorted(content[new, SCORE], side="right") - peers // 2
+    first = np.clip(first, 0, len(tried) - peers)
+    logs[new] = logs[tried[first[:, None] + np.arange(peers)]].mean(axis=1)  # (new, peers, logs)

@@ -27,7 +27,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, channels : 2 * channels] = np.log(candidates.last_rules + np.float32(1e-2))
     at = 2 * channels + horizons
     table[:, 2 * channels : at] = np.log(candidates.shares + np.float32(1e-6))
-    borrow(table[:, 2 * channels : at], candidates.content)
+    borrow(table[:, :at], candidates.content)
     table[:, at : at + ENCODED] = candidates.encoded
     write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
     at += ENCODED + 3

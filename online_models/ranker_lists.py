@@ -167,7 +167,7 @@ class RankerLists:
         )
         table[:, :at] = np.log(logs, out=logs)
         table[:, -len(CONTENT) :] = told(state, rows, profile)
-        borrow(table[:, 2 * state.rules.channels : at], table[:, -len(CONTENT) :])
+        borrow(table[:, :at], table[:, -len(CONTENT) :])
         table[:, at : at + ENCODED] = encoded(state, rows, asked)
         write_shortfalls(state, table[:, :at], table[:, at + ENCODED : at + ENCODED + 3])
         own[:, 1] = self._logs[times]
