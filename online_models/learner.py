@@ -172,6 +172,10 @@ class Learner:
             publishes += self.collect(now_ms)
         return publishes
 
+    def describe(self, update: ItemUpdate) -> None:
+        """Take the catalogue's word on an item in, now. An item with words may get a row by it."""
+        self._entries += self._batch.describe(update)
+
     def close_micro_batch(self, now_ms: int = 0) -> list[Publish]:
         """Train on the examples that wait, however few, and publish where that is due."""
         if self.pending:
@@ -251,7 +255,7 @@ class Learner:
         if isinstance(what, Feedback):
             self.labels[self._batch.label(what)] += 1
         else:
-            self._entries += self._batch.describe(what)
+            self.describe(what)
 
     def _absorb(self, example: Example) -> None:
         wanted = self.observer is not None and self.observer.wants(example)

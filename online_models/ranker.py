@@ -28,9 +28,7 @@ class Ranker:
         always 0, all is as if they were not there.
     """
 
-    def __init__(
-        self, prior: Floats, *, hidden: int = 64, seed: int = 0, unheard: int = 0
-    ) -> None:
+    def __init__(self, prior: Floats, *, hidden: int = 64, seed: int = 0, unheard: int = 0) -> None:
         self.features, self.hidden = len(prior), hidden
         size = self.features + self.features * hidden + hidden + hidden
         self.parameters = Table("ranker.parameters", (size,), by_row=False)

@@ -120,9 +120,7 @@ class RankerLists:
         if profile is None:
             return rows
         servable = self.state.items.servable
-        more = alike(
-            self.state, profile, lambda some: servable[some] & ~member(some, asked.barred)
-        )
+        more = alike(self.state, profile, lambda some: servable[some] & ~member(some, asked.barred))
         return distinct(np.concatenate([rows, more]))
 
     def _near(self, asked: Asked, size: int) -> Floats:

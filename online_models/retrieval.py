@@ -30,7 +30,8 @@ class Candidates:
     ``proposed`` and ``own`` hold one mask and one score of its own for each source, of shape
     ``(n,)``; ``rules`` and ``last_rules`` are of shape ``(n, channels)``, ``shares`` of shape
     ``(n, horizons)``, ``encoded`` as ``likeness`` makes it; ``lifts`` tells what each value of the
-    context lifts them by, of shape ``(n, values)``; ``content`` is what ``content_source.told`` tells.
+    context lifts them by, of shape ``(n, values)``; ``content`` is as
+    ``content_source.told`` tells it.
     """
 
     rows: Rows
