@@ -16,7 +16,7 @@ from online_models.retrieval import SOURCES
 from online_models.state import ModelState
 from schemas.events import ItemUpdate
 from schemas.examples import Query
-from tests.builders import SMALL, chains, learn, learner
+from tests.builders import SMALL, chains, learner
 
 SHARED = {
     *("unit_length", "distinct_share", "age_hours"),
