@@ -20,8 +20,8 @@ from online_models.tables import Table
 
 Floats = npt.NDArray[np.float32]
 
-ITEMS = 0
-"""Where ``carriers`` counts the items that have any word."""
+ITEMS = BUCKETS
+"""Where ``carriers`` counts the items that have any word, behind those that have each."""
 HELD = 32
 """The items that are kept for each word: the newest, as the old ones are known by their events."""
 ASKED = 8
@@ -51,19 +51,20 @@ class Content:
     events, so that it holds for items that had none; what it is worth beside other sources is for
     the ranker to learn.
 
-    Bounded: 64 bytes an item, and 8.5 MB for all words together.
+    Bounded: 64 bytes an item, and 4.3 MB for all words together.
     """
 
     def __init__(self) -> None:
         self.words = Table("content.words", (FIELDS,), dtype=np.int32)
         self.carriers = Table(
-            "content.carriers", (BUCKETS,), dtype=np.int32, by_row=False, sparse=True
+            "content.carriers", (BUCKETS + 1,), dtype=np.int32, by_row=False, sparse=True
         )
         # Rows plus 1, the newest first: memory that is all zeros costs nothing until it is used.
         self.held = Table(
             "content.held", (BUCKETS, HELD), dtype=np.int32, by_row=False, sparse=True
         )
         self.tables = (self.words, self.carriers, self.held)
+        self._ones = np.ones(FIELDS, dtype=np.float32)
 
     @property
     def used(self) -> bool:
@@ -99,14 +100,15 @@ class Content:
             return None
         ages = np.arange(len(history), dtype=np.float32)
         shares = (1 + ages) ** np.float32(-0.5)
-        return self._profile(self.words.array[history], shares / shares.sum())
+        return self._profile(self._words(history), shares / shares.sum())
 
     def likeness(self, rows: Rows, profile: Profile) -> Floats:
         """Return how like each row is, of shape ``(rows,)``: 0 where it has no such word."""
-        words = self.words.array[rows]  # (rows, words)
-        shared = ((self.carriers.array[words] > 1) & (words > 0)).sum(axis=1)
-        roots = np.sqrt(np.maximum(shared, 1).astype(np.float32))
-        scores: Floats = profile.worth[words].sum(axis=1) / roots
+        words = self._words(rows)  # (rows, words)
+        # Products with ones sum up rows, several times as fast as numpy's sum does.
+        shared = (self.carriers.array.take(words) > 1).astype(np.float32) @ self._ones
+        scores: Floats = profile.worth.take(words) @ self._ones
+        scores /= np.sqrt(np.maximum(shared, 1, out=shared))
         return scores
 
     def newest(self, profile: Profile) -> Rows:
@@ -114,23 +116,26 @@ class Content:
         rows = distinct(self.held.array[profile.best].ravel().astype(np.int64)) - 1
         return rows[rows.searchsorted(0) :]
 
-    def _profile(self, words: npt.NDArray[np.int32], shares: Floats) -> Profile | None:
+    def _words(self, rows: Rows) -> Rows:
+        return self.words.array.take(rows, axis=0).astype(np.int64)
+
+    def _profile(self, words: Rows, shares: Floats) -> Profile | None:
         worth = np.zeros(BUCKETS, dtype=np.float32)
         added = self._idf_squares(words) * shares[:, None]
         np.add.at(worth, words.ravel(), added.ravel())
-        places = distinct(words.ravel().astype(np.int64))
+        places = distinct(words.ravel())
         places = places[places.searchsorted(1) :]
         if not len(places):
             return None
         best = np.argsort(-worth[places], kind="stable")[:ASKED]
         return Profile(worth, places[best])
 
-    def _idf_squares(self, words: npt.NDArray[np.int32]) -> Floats:
+    def _idf_squares(self, words: Rows) -> Floats:
         """Return the squared idf of words, 0 where there is none or only one item has it."""
-        carriers = self.carriers.array[words]
+        carriers = self.carriers.array.take(words)
         items = np.float32(self.carriers.array[ITEMS] + 1)
         idf = np.log(items / np.maximum(carriers, 1).astype(np.float32))
-        squares: Floats = np.where((carriers > 1) & (words > 0), idf * idf, np.float32(0))
+        squares: Floats = np.where(carriers > 1, idf * idf, np.float32(0))
         return squares
 
     def _count(self, words: npt.NDArray[np.int32], by: int) -> list[int]:

@@ -11,7 +11,7 @@ from schemas.events import ItemUpdate
 
 FIELDS = 16
 """Words of an item that count, in the order in which they are told."""
-BUCKETS = 65_536
+BUCKETS = 32_768
 """Places that words are hashed to; 0 is none. Two words in one place are taken for one."""
 MOST_CATEGORIES = MOST_ATTRIBUTES = 6
 _TOKEN = re.compile(r"\w{3,}")
