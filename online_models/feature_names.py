@@ -23,14 +23,21 @@ OTHERS = (
     "unit_length",
     "distinct_share",
     "age_hours",
+    "history_popularity",
+    "apart_in_popularity",
+    "history_age_hours",
+    "apart_in_age",
     "context_lift",
     "context_largest_lift",
     "context_least_lift",
     *(f"context_field_{number}" for number in range(FIELDS)),
 )
-
+CONTENT = ("content", "content_below_best", "untried")
+"""The last of all, which the hidden layer learns to hear of only once there is a catalogue."""
+TASTE = 4
+"""Features of what kind of items a history is of, just before the lifts."""
 LIFTS = 3 + FIELDS
-"""The last features: sum and extremes of the lifts, then the lift by each field."""
+"""The last features of ``OTHERS``: sum and extremes of the lifts, then the lift by each field."""
 
 
 def feature_names(config: ModelConfig) -> tuple[str, ...]:
@@ -42,6 +49,7 @@ def feature_names(config: ModelConfig) -> tuple[str, ...]:
         *(f"newest_rules_{name}" for name in sides),
         *(f"popularity_{age}" for age in range(len(config.popularity_half_lives_ms))),
         *OTHERS,
+        *CONTENT,
     )
 
 
@@ -50,5 +58,5 @@ def prior(config: ModelConfig) -> npt.NDArray[np.float32]:
     trust = {"rules_follows": 0.1, "newest_rules_follows": 0.1, "popularity": 0.05}
     names = feature_names(config)
     weights = [trust.get(name.rpartition("_")[0], 0.0) for name in names]
-    weights[names.index("encoder")] = 0.1
+    weights[names.index("encoder")] = weights[names.index("content")] = 0.1
     return np.array(weights, dtype=np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from online_models.feature_names import LIFTS, OTHERS
+from online_models.content_source import borrow
+from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
 from online_models.likeness import ENCODED, write_shortfalls
 from online_models.retrieval import Candidates
 from online_models.rows import Rows, distinct, member
@@ -19,12 +20,14 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
     rows, history = candidates.rows, candidates.asked.history
     channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
-    table = np.empty((len(rows), 2 * channels + horizons + len(OTHERS)), dtype=np.float32)
     at = 2 * channels + horizons
+    table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32)
+    table[:, -len(CONTENT) :] = candidates.content
     counts = np.empty((len(rows), at), dtype=np.float32)
     np.add(candidates.rules, np.float32(1e-2), out=counts[:, :channels])
     np.add(candidates.last_rules, np.float32(1e-2), out=counts[:, channels : 2 * channels])
     np.add(candidates.shares, np.float32(1e-6), out=counts[:, 2 * channels :])
+    borrow(counts, candidates.content)
     write_shortfalls(state, counts, table[:, at + ENCODED : at + ENCODED + 3])
     table[:, :at] = np.log(counts, out=counts)
     table[:, at : at + ENCODED] = candidates.encoded
@@ -38,9 +41,38 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at + 5] = len(distinct(history)) / max(1, len(history))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
     table[:, at + 6] = np.log1p(age_ms / HOUR_MS)
+    own = table[:, at + 7 :]
+    write_taste(state, history, table[:, at - ENCODED - 4], table[:, at + 6], own[:, :TASTE])
     fields = state.contexts.fields.of(candidates.asked.slots)
-    write_lifts(candidates.lifts, fields, table[:, -LIFTS:])
+    write_lifts(candidates.lifts, fields, own[:, TASTE : TASTE + LIFTS])
     return table
+
+
+def write_taste(
+    state: ModelState, history: Rows, popular: Floats, aged: Floats, table: Floats
+) -> None:
+    """Write how popular and how old a history's items are, and how unlike each candidate is.
+
+    Some look for what all look for, some for the rare; some for the new, some for the old.
+
+    Parameters
+    ----------
+    popular, aged
+        The log shares of the candidates by the longest horizon, and the logs of their ages, each of
+        shape ``(n,)``.
+    table
+        Of shape ``(n, TASTE)``: the history's mean log share, by how much a candidate's is more or
+        less, and the same of the ages; all 0 without a history.
+    """
+    table[:] = 0
+    if not len(history):
+        return
+    shares = state.popularity.shares(history)[:, -1]
+    ages_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[history], 0)
+    table[:, 0] = np.log(shares + np.float32(1e-6)).mean()
+    table[:, 1] = np.abs(popular - table[:, 0])
+    table[:, 2] = np.log1p(ages_ms / HOUR_MS).mean()
+    table[:, 3] = np.abs(aged - table[:, 2])
 
 
 def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:

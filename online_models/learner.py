@@ -18,7 +18,7 @@ from online_models.state import ModelState
 from online_models.training import Training
 from schemas.events import ItemUpdate
 from schemas.examples import Example, Feedback
-from schemas.model_log import Describe, Entry, Graph, Publish, Put
+from schemas.model_log import Entry, Graph, Publish, Put
 from schemas.positions import Marks, advance, mark_of
 
 SMALLEST_BASE_BYTES = 4 * 2**20
@@ -172,6 +172,10 @@ class Learner:
             publishes += self.collect(now_ms)
         return publishes
 
+    def describe(self, update: ItemUpdate) -> None:
+        """Take the catalogue's word on an item in, now. An item with words may get a row by it."""
+        self._entries += self._batch.describe(update)
+
     def close_micro_batch(self, now_ms: int = 0) -> list[Publish]:
         """Train on the examples that wait, however few, and publish where that is due."""
         if self.pending:
@@ -251,12 +255,7 @@ class Learner:
         if isinstance(what, Feedback):
             self.labels[self._batch.label(what)] += 1
         else:
-            self._describe(what)
-
-    def _describe(self, update: ItemUpdate) -> None:
-        entry = Describe((update,))
-        self.state.apply(entry)
-        self._entries.append(entry)
+            self.describe(what)
 
     def _absorb(self, example: Example) -> None:
         wanted = self.observer is not None and self.observer.wants(example)

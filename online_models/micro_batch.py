@@ -14,10 +14,11 @@ from online_models.decay import Landmarks, StreamClock
 from online_models.examination import FLOOR, place_of
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
+from online_models.newcomers import Newcomers
 from online_models.state import ModelState
-from schemas.events import Scalar
+from schemas.events import ItemUpdate, Scalar
 from schemas.examples import Example, Feedback
-from schemas.model_log import Admit, Entry
+from schemas.model_log import Admit, Describe, Entry
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -50,6 +51,8 @@ class MicroBatch:
         self._filled = self._counted = self.labels = self._ticks = 0
         self._now_ms = self.clock.now_ms
         self._move_at_ms = 0.0
+        self._newcomers = Newcomers(state)
+        self._awaits_time = not self._now_ms
 
     def __len__(self) -> int:
         return self._filled
@@ -73,12 +76,12 @@ class MicroBatch:
     def add(self, example: Example, listed: tuple[Floats, int] | None) -> list[Entry]:
         """Take an example in, and its list where the ranker is to learn from it."""
         entries = self._move_landmarks()
+        if self._awaits_time:
+            entries += self._admit_described()
         row = self.state.items.row_of(example.item_id)
         if row == UNKNOWN and self.state.items.sighted(example.item_id):
             row = self.state.items.next_row()
-            entries.append(Admit((row,), (example.item_id,)))
-            self.state.apply(entries[-1])
-            self._welcome(row)
+            entries.append(self._admit(row, example.item_id))
         entries += self._follow(example)
         place, history = self._filled, self._history(example)
         self.targets[place] = row
@@ -92,6 +95,21 @@ class MicroBatch:
         if listed is not None:
             self.lists.append(listed)
             self.list_weights.append(example.weight)
+        return entries
+
+    def describe(self, update: ItemUpdate) -> list[Entry]:
+        """Take the catalogue's word on an item in, and give it a row if it may have one.
+
+        Before the first event there is no time at which it could come: it waits for that.
+        """
+        entries: list[Entry] = [Describe((update,))]
+        self.state.apply(entries[0])
+        row = self.state.items.row_of(update.item_id)
+        if row != UNKNOWN:
+            self._count()
+            self._newcomers.describe(row)
+        elif not self._awaits_time and self._newcomers.wants_row(update, room=self.size):
+            entries.append(self._admit(self.state.items.next_row(), update.item_id))
         return entries
 
     def label(self, feedback: Feedback) -> str:
@@ -180,6 +198,24 @@ class MicroBatch:
                 entries.append(entry)
             self.state.encoder.clear_context(slot)
         return entries
+
+    def _admit_described(self) -> list[Entry]:
+        self._awaits_time = False
+        newcomers, items = self._newcomers, self.state.items
+        return [
+            self._admit(items.next_row(), update.item_id)
+            for update in items.catalogue.values()
+            if newcomers.wants_row(update, room=self.size)
+        ]
+
+    def _admit(self, row: int, item_id: str) -> Admit:
+        entry = Admit((row,), (item_id,))
+        self.state.apply(entry)
+        self._welcome(row)
+        if item_id in self.state.items.catalogue:
+            self._count()  # whom it follows depends on who has had an event
+            self._newcomers.describe(row)
+        return entry
 
     def _welcome(self, row: int) -> None:
         items = self.state.items

@@ -23,9 +23,12 @@ class Ranker:
         The linear weights to start from, one for each feature: what ranks until lists are learnt.
     hidden
         Units of the hidden layer.
+    unheard
+        So many of the last features start without weights in the hidden layer. Where they are
+        always 0, all is as if they were not there.
     """
 
-    def __init__(self, prior: Floats, *, hidden: int = 64, seed: int = 0) -> None:
+    def __init__(self, prior: Floats, *, hidden: int = 64, seed: int = 0, unheard: int = 0) -> None:
         self.features, self.hidden = len(prior), hidden
         size = self.features + self.features * hidden + hidden + hidden
         self.parameters = Table("ranker.parameters", (size,), by_row=False)
@@ -33,7 +36,8 @@ class Ranker:
         generator = np.random.default_rng(seed)
         linear, weights, _, _ = self.parts(self.parameters.array)
         linear[:] = prior
-        weights[:] = generator.standard_normal(weights.shape) / np.sqrt(self.features)
+        heard = self.features - unheard
+        weights[:heard] = generator.standard_normal((heard, hidden)) / np.sqrt(heard)
         self.norms.array[1] = 1.0
         self.parameters.mark_all()
         self.norms.mark_all()

@@ -11,14 +11,17 @@ from online_models import candidate_kernels as kernels
 from online_models import encoder_kernels
 from online_models import feature_kernels as features
 from online_models.asked import Asked
+from online_models.content import Profile
+from online_models.content_source import alike, borrow, told
 from online_models.contexts import EVERYTHING, PRIOR_EVENTS
 from online_models.decay_kernels import increments
-from online_models.feature_names import LIFTS, OTHERS
-from online_models.features import HOUR_MS
+from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
+from online_models.features import HOUR_MS, write_taste
 from online_models.items import UNKNOWN
 from online_models.likeness import ENCODED, LIKE_ITEMS
 from online_models.popularity import TRUST
 from online_models.retrieval import Retriever
+from online_models.rows import distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
 
@@ -83,12 +86,13 @@ class RankerLists:
             scratch.rests,
             scratch.newest,
         )
+        profile = state.content.profile(history)
         try:
-            rows = self._candidates(asked, found)
+            rows = self._with_alike(self._candidates(asked, found), asked, profile)
             place = int(rows.searchsorted(target))
             if place == len(rows) or rows[place] != target:
                 return None
-            return self._features(rows, asked), place
+            return self._features(rows, asked, profile), place
         finally:
             kernels.forget(found, scratch.neighbours, scratch.places)
 
@@ -155,6 +159,13 @@ class RankerLists:
         )
         return scratch.rows[:count]
 
+    def _with_alike(self, rows: Rows, asked: Asked, profile: Profile | None) -> Rows:
+        if profile is None:
+            return rows
+        servable, barred = self.state.items.servable, distinct(asked.barred)
+        more = alike(self.state, profile, lambda some: servable[some] & ~member(some, barred))
+        return distinct(np.concatenate([rows, more]))
+
     def _near(self, asked: Asked, size: int) -> tuple[Floats, Rows]:
         """Return the encoder's scores of all rows, or the rows that the index finds, best first."""
         if asked.vector is None:
@@ -166,21 +177,24 @@ class RankerLists:
         among = items.servable if items.unservable else None
         return NO_SCORES, index.search(asked.vector, count, size, among=among)
 
-    def _features(self, rows: Rows, asked: Asked) -> Floats:
+    def _features(self, rows: Rows, asked: Asked, profile: Profile | None) -> Floats:
         state, popularity = self.state, self.state.popularity
         at = 2 * state.rules.channels + popularity.counts.array.shape[1]
-        table = np.empty((len(rows), at + len(OTHERS)), dtype=np.float32)
+        table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32)
+        table[:, -len(CONTENT) :] = told(state, rows, profile)
         logs = np.empty((len(rows), at + 4 + len(asked.slots)), dtype=np.float32)
         own = table[:, at + ENCODED + 3 :]
         self._write_logs(rows, asked, logs, own[:, 3])
+        self._borrow(logs, at, table[:, -len(CONTENT) :])
         np.log(logs, out=logs)
         table[:, :at] = logs[:, :at]
         self._liken(rows, asked, table[:, at : at + ENCODED])
         features.compare(logs[:, at : at + 3], table[:, at + ENCODED : at + ENCODED + 3])
         features.recall(rows, asked.history, self._log_times, own)
         own[:, 6] = logs[:, at + 3]
-        fields = state.contexts.fields.of(asked.slots)
-        features.sum_up(logs[:, at + 4 :], fields, table[:, -LIFTS:])
+        taste, lifts = own[:, 7 : 7 + TASTE], own[:, 7 + TASTE : 7 + TASTE + LIFTS]
+        write_taste(state, asked.history, table[:, at - 1], own[:, 6], taste)
+        features.sum_up(logs[:, at + 4 :], state.contexts.fields.of(asked.slots), lifts)
         return table
 
     def _write_logs(self, rows: Rows, asked: Asked, logs: Floats, ruled: Floats) -> None:
@@ -207,6 +221,15 @@ class RankerLists:
             few = np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, self._now_ms())[0, 0]
             totals, lifts = contexts.totals.array, logs[:, at + 1 :]
             features.lift(rows, asked.slots, contexts.counts.array, totals, few, EVERYTHING, lifts)
+
+    def _borrow(self, counts: Floats, at: int, content: Floats) -> None:
+        """Do what ``borrow`` does, and blend what was borrowed."""
+        state, channels = self.state, self.state.rules.channels
+        new = borrow(counts[:, :at], content)
+        if len(new):
+            counts[new, at] = state.rules.blend(counts[new, :channels])
+            counts[new, at + 1] = state.rules.blend(counts[new, channels : 2 * channels])
+            counts[new, at + 2] = state.popularity.blend(counts[new, 2 * channels : at])
 
     def _liken(self, rows: Rows, asked: Asked, table: Floats) -> None:
         encoder = self.state.encoder

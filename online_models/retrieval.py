@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.asked import Asked, read
+from online_models.content import Profile
+from online_models.content_source import SCORE, alike, told
 from online_models.likeness import encoded
 from online_models.reranking.permit import Permit, permit
 from online_models.rows import Mask, Rows, distinct, member
@@ -18,7 +20,7 @@ from schemas.slate_rules import SlateRules
 
 Floats = npt.NDArray[np.float32]
 
-SOURCES = ("popularity", "rules", "encoder", "session")
+SOURCES = ("popularity", "rules", "encoder", "session", "content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Candidates:
     ``proposed`` and ``own`` hold one mask and one score of its own for each source, of shape
     ``(n,)``; ``rules`` and ``last_rules`` are of shape ``(n, channels)``, ``shares`` of shape
     ``(n, horizons)``, ``encoded`` as ``likeness`` makes it; ``lifts`` tells what each value of the
-    context lifts them by, of shape ``(n, values)``.
+    context lifts them by, of shape ``(n, values)``; ``content`` is as
+    ``content_source.told`` tells it.
     """
 
     rows: Rows
@@ -40,6 +43,7 @@ class Candidates:
     shares: Floats
     encoded: Floats
     lifts: Floats
+    content: Floats
 
     @property
     def history(self) -> Rows:
@@ -99,11 +103,13 @@ class Retriever:
         if not allowed.all():
             neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
         best = _best(self.state.rules.blend(rules), self.by_rules)
+        profile = self.state.content.profile(asked.history)
         lists = (
             self._popular(barred),
             neighbours[best],
             self._near(asked, barred),
             self._own(asked, barred),
+            alike(self.state, profile, barred.allows),
         )
         rows = distinct(np.concatenate(lists))
         if len(rows) < at_least:
@@ -112,14 +118,16 @@ class Retriever:
             rows = distinct(np.concatenate([rows, more]))
         if len(wished):
             rows = self._with(rows, np.array(wished, dtype=np.int64), barred)
-        return self._known(rows, asked, _proposed(rows, lists), (neighbours, rules, last))
+        found_rules = (neighbours, rules, last)
+        return self._known(rows, asked, _proposed(rows, lists), found_rules, profile)
 
     def given(self, query: Query, rows: Rows) -> Candidates:
         """Return given rows, in rising order, as if every source had proposed them."""
         asked = read(self.state, query)
         everywhere = np.ones(len(rows), dtype=bool)
         proposed = dict.fromkeys(SOURCES, everywhere)
-        return self._known(rows, asked, proposed, self._neighbours(asked.history))
+        profile = self.state.content.profile(asked.history)
+        return self._known(rows, asked, proposed, self._neighbours(asked.history), profile)
 
     def _allowed(self, rows: Rows, barred: Permit) -> Mask:
         return barred.allows(rows)
@@ -167,6 +175,7 @@ class Retriever:
         asked: Asked,
         proposed: dict[str, Mask],
         found: tuple[Rows, Floats, Floats],
+        profile: Profile | None,
     ) -> Candidates:
         state = self.state
         neighbours, rules, last = found
@@ -175,15 +184,18 @@ class Retriever:
         places = np.searchsorted(rows, neighbours[held])
         scores[0, places], scores[1, places] = rules[held], last[held]
         shares = state.popularity.shares(rows)
-        likeness = encoded(state, rows, asked)
+        likeness, content = encoded(state, rows, asked), told(state, rows, profile)
         own = {
             "popularity": state.popularity.blend(shares),
             "rules": state.rules.blend(scores[0]),
             "encoder": likeness[:, 0],
             "session": _recency(rows, asked.history),
+            "content": content[:, SCORE],
         }
         lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
-        return Candidates(rows, asked, proposed, own, scores[0], scores[1], shares, likeness, lifts)
+        return Candidates(
+            rows, asked, proposed, own, scores[0], scores[1], shares, likeness, lifts, content
+        )
 
 
 def _best(scores: Floats, count: int) -> Rows:

@@ -44,7 +44,7 @@ class Rules:
         self,
         half_lives_ms: Sequence[float],
         *,
-        neighbours: int = 128,
+        neighbours: int = 192,
         scoring_window: int = 10,
         norm: float = 0.75,
     ) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from online_models.content import Content
 from online_models.contexts import Contexts
 from online_models.decay import scale
 from online_models.encoder import Encoder
 from online_models.examination import Examination
-from online_models.feature_names import prior
+from online_models.feature_names import CONTENT, prior
 from online_models.index import ItemIndex
 from online_models.items import ItemTable
 from online_models.popularity import Popularity
@@ -67,12 +68,13 @@ class ModelState:
             config.dimensions, window=config.encoder_window, contexts=config.context_slots + 1
         )
         self.index = ItemIndex(self.encoder.output, exact_up_to=config.exact_up_to)
-        self.ranker = Ranker(prior(config), hidden=config.hidden, seed=config.seed)
-        self.examination = Examination()
-        parts = (
-            *(self.popularity, self.rules, self.contexts, self.encoder),
-            *(self.ranker, self.examination),
+        self.ranker = Ranker(
+            prior(config), hidden=config.hidden, seed=config.seed, unheard=len(CONTENT)
         )
+        self.content = Content()
+        self.examination = Examination()
+        counting = (self.popularity, self.rules, self.contexts, self.content)
+        parts = (*counting, self.encoder, self.ranker, self.examination)
         tables = [table for part in parts for table in part.tables]
         tables += [self.items.first_seen_ms, self.items.last_seen_ms]
         self._skipped = {t.name for t in tables if self.serve_only and t.learner_only}
@@ -184,6 +186,7 @@ class ModelState:
     def _evict(self, entry: Evict) -> None:
         rows = np.array(entry.rows, dtype=np.int64)
         self.reserve(int(rows.max(initial=-1)) + 1)
+        self.content.forget(rows)
         for table in self.tables.values():
             table.reset(rows)
         self.rules.forget(rows)

@@ -29,6 +29,8 @@ class Table:
         The value of a cell that nobody wrote. Not sent in snapshots.
     learner_only
         Scorers skip it: optimizer state, frequency estimates.
+    sparse
+        Of its cells snapshots hold those that somebody wrote, as they do of row tables.
     """
 
     def __init__(
@@ -41,11 +43,14 @@ class Table:
         by_row: bool = True,
         index_dims: int = 1,
         learner_only: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.name, self.fill, self.by_row = name, fill, by_row
-        self.index_dims, self.learner_only = index_dims, learner_only
+        self.index_dims, self.learner_only, self.sparse = index_dims, learner_only, sparse
         full = (0, *shape) if by_row else shape
-        self.array = np.full(full, fill, dtype=np.dtype(dtype).newbyteorder("<"))
+        self.array = np.zeros(full, dtype=np.dtype(dtype).newbyteorder("<"))
+        if fill:  # zeros take no memory before they are written
+            self.array[...] = fill
         self.dirty = np.zeros(full[:index_dims], dtype=bool)
         self._cell = full[index_dims:]
 
@@ -77,10 +82,11 @@ class Table:
 
     def snapshot(self, rows: int) -> Iterator[Put]:
         """Yield what differs from the fill value in the first rows; dense tables whole."""
-        if not self.by_row:
+        if not (self.by_row or self.sparse):
             yield from self.puts(np.arange(self.dirty.size))
             return
-        cells = self.array[:rows].reshape((-1, *self._cell))
+        array = self.array[:rows] if self.by_row else self.array
+        cells = array.reshape((-1, *self._cell))
         differs = cells != self.fill
         differs = differs.any(axis=tuple(range(1, differs.ndim)))
         yield from self.puts(np.flatnonzero(differs))

@@ -9,6 +9,7 @@ from online_models.encoder_training import EncoderTrainer
 from online_models.examination import Sighting
 from online_models.items import UNKNOWN
 from online_models.micro_batch import MicroBatch
+from online_models.newcomers import Newcomers
 from online_models.ranker_training import RankerTrainer
 from online_models.state import ModelState
 from schemas.model_log import Entry, Evict
@@ -27,6 +28,7 @@ class Training:
         self.state = state
         self.encoder = EncoderTrainer(state.encoder, seed=state.config.seed)
         self.ranker = RankerTrainer(state.ranker)
+        self.newcomers = Newcomers(state)
 
     def step(self, batch: MicroBatch) -> list[Entry]:
         """Learn from a micro-batch whose events have been counted."""
@@ -42,6 +44,7 @@ class Training:
         self.state.progress = msgspec.structs.replace(
             progress, step=progress.step + 1, trained=progress.trained + len(batch)
         )
+        self.newcomers.refresh(progress.step)
         return self._evict(batch.size)
 
     def _encode(self, batch: MicroBatch) -> None:

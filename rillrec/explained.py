@@ -13,11 +13,13 @@ from online_models.explaining.explanation import (
     PastItem,
     SourceWord,
 )
+from online_models.explaining.words import SharedWord
 from serving import scorer_pb2 as pb
 
 MOST_FEATURES = 10
 _WHY = {
-    "unknown_item": "the model does not know it: no event of it was learnt yet, or not of late",
+    "unknown_item": "the model does not know it: no event of it was learnt yet, or not of late, "
+    "and the catalogue has no word of it",
     "not_proposed": "no source proposed it",
     "displaced": "pins, sponsored items, freshness or diversity took its place",
     "beyond_k": "it ranked behind the end of the slate",
@@ -55,6 +57,7 @@ def explained(item_id: str, reply: pb.ExplainResponse) -> Explained:
         candidates=reply.candidates,
         sources=tuple(SourceWord(s.name, s.proposed, s.score, s.rank) for s in reply.sources),
         past_items=tuple(PastItem(p.item_id, p.share) for p in reply.past_items),
+        words=tuple(SharedWord(w.word, w.share) for w in reply.words),
         features=tuple(FeatureWord(f.name, f.value, f.contribution) for f in reply.features),
         baseline=reply.baseline,
         moved_by=tuple(reply.moved_by),
@@ -84,6 +87,8 @@ def lines_of(said: Explained) -> Iterator[str]:
         yield f"  {source.name:<12}{verb}: score {source.score:.4g}, rank {source.rank}"
     for past in told.past_items:
         yield f"  {past.share:>5.0%} of the rules come from {past.item_id!r}"
+    for shared in told.words:
+        yield f"  {shared.share:>5.0%} of the likeness comes from {shared.word!r}"
     if told.features:
         yield f"  the score begins at {told.baseline:+.4f}, where all features are average"
     for feature in told.features[:MOST_FEATURES]:

@@ -30,13 +30,15 @@ def measures_said(
     sync_interval: list[str] | None,
     *,
     into: str | None,
+    items: bool = False,
 ) -> Measures:
     """Return what ``--compare``, ``--ablate`` and ``--sync-interval`` said.
 
     Raises
     ------
     typer.BadParameter
-        A name or an interval that does not exist, or a model that is to be kept while others lag.
+        A name or an interval that does not exist, a model that is to be kept while others lag, or
+        the catalogue's part where there is no catalogue.
     """
     from online_models.evaluation.ablation import check_sources
     from online_models.evaluation.contenders import check_contenders
@@ -49,6 +51,11 @@ def measures_said(
         if said and into:
             raise typer.BadParameter(
                 "it measures, --into keeps a model: run replay once for each", param_hint=option
+            )
+    for said, option in ((names, "--compare"), (sources, "--ablate")):
+        if "content" in said and not items:
+            raise typer.BadParameter(
+                "content is what the catalogue tells: name its file with --items", param_hint=option
             )
     lags = tuple(ms for ms in dict.fromkeys(intervals) if ms)  # 0 is the recommender itself
     return Measures(compare=names, ablate=sources, sync_ms=lags)

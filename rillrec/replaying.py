@@ -15,6 +15,7 @@ from flows.sources.file import FileSource
 from flows.tally import Tally
 from online_models.evaluation.ablation import Without
 from online_models.evaluation.contenders import DEFAULTS, contenders_of
+from online_models.evaluation.herald import Herald
 from online_models.evaluation.lagging import Feed, Lagging
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
@@ -22,6 +23,7 @@ from rillrec.engine import run_flow
 from rillrec.exits import UNAVAILABLE
 from rillrec.intervals import interval_name
 from schemas.errors import SourceError, StoreError
+from schemas.events import ItemUpdate
 from schemas.settings import Settings
 from serving.replica import Replica
 from serving.store import MemoryStore, Store
@@ -32,7 +34,7 @@ PUBLISH_INTERVAL_MS = 1_000
 class Protocol(Struct, frozen=True, kw_only=True):
     """How predictions are made and reported.
 
-    None of it changes what is learnt, but ``seed`` and ``without``.
+    None of it changes what is learnt, but ``seed``, ``without`` and ``items``.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
         Intervals of event time by which models lag that rank the same targets. Not with a store.
     without
         A source that nobody listens to; all of them are heard where it is empty.
+    items
+        The catalogue: see ``Herald``.
     """
 
     top: int = 20
@@ -53,6 +57,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     compare: tuple[str, ...] = ()
     sync_ms: tuple[int, ...] = ()
     without: str = ""
+    items: tuple[ItemUpdate, ...] = ()
 
 
 class Replay:
@@ -105,6 +110,8 @@ class Replay:
         )
         self.evaluator = _evaluator(self.learner, protocol, unit=settings.stream.unit)
         self.learner.observer = self.evaluator
+        if protocol.items:
+            self.learner.observer = Herald(self.learner, protocol.items, self.evaluator)
         self._flow = build_flow(
             source,
             self._store,

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from schemas.events import EVENT_TYPES
 
-SOURCES = ("popularity", "rules", "encoder", "session")
+SOURCES = ("popularity", "rules", "encoder", "session", "content")
 STEPS = ("decode", "shard", "sessionise", "persist", "learn", "publish")
 METHODS = (
     *("Recommend", "Score", "SimilarItems", "Explain", "Diagnose"),

@@ -55,7 +55,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     unit: str = "session"
     repeats: str = ""
     dimensions: int = 64
-    neighbours: int = 128
+    neighbours: int = 192
     rule_half_lives_ms: tuple[float, ...] = (HOUR_MS, 12 * HOUR_MS, 10 * DAY_MS, math.inf)
     popularity_half_lives_ms: tuple[float, ...] = (
         10 * MINUTE_MS,

@@ -23,6 +23,7 @@ def explanation_to_wire(
             for s in told.sources
         ],
         past_items=[pb.PastItem(item_id=p.item_id, share=p.share) for p in told.past_items],
+        words=[pb.SharedWord(word=w.word, share=w.share) for w in told.words],
         features=[
             pb.FeatureWord(name=f.name, value=f.value, contribution=f.contribution)
             for f in told.features

@@ -231,6 +231,14 @@ class PastItem(_message.Message):
     share: float
     def __init__(self, item_id: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
 
+class SharedWord(_message.Message):
+    __slots__ = ("word", "share")
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    word: str
+    share: float
+    def __init__(self, word: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
+
 class FeatureWord(_message.Message):
     __slots__ = ("name", "value", "contribution")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -242,7 +250,7 @@ class FeatureWord(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., contribution: _Optional[float] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("reason", "rule", "position", "score", "rank", "candidates", "sources", "past_items", "features", "baseline", "moved_by", "model_version", "degraded", "title")
+    __slots__ = ("reason", "rule", "position", "score", "rank", "candidates", "sources", "past_items", "features", "baseline", "moved_by", "model_version", "degraded", "title", "words")
     REASON_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -257,6 +265,7 @@ class ExplainResponse(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
     reason: str
     rule: str
     position: int
@@ -271,7 +280,8 @@ class ExplainResponse(_message.Message):
     model_version: int
     degraded: _containers.RepeatedScalarFieldContainer[str]
     title: str
-    def __init__(self, reason: _Optional[str] = ..., rule: _Optional[str] = ..., position: _Optional[int] = ..., score: _Optional[float] = ..., rank: _Optional[int] = ..., candidates: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceWord, _Mapping]]] = ..., past_items: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ..., features: _Optional[_Iterable[_Union[FeatureWord, _Mapping]]] = ..., baseline: _Optional[float] = ..., moved_by: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., degraded: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ...) -> None: ...
+    words: _containers.RepeatedCompositeFieldContainer[SharedWord]
+    def __init__(self, reason: _Optional[str] = ..., rule: _Optional[str] = ..., position: _Optional[int] = ..., score: _Optional[float] = ..., rank: _Optional[int] = ..., candidates: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceWord, _Mapping]]] = ..., past_items: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ..., features: _Optional[_Iterable[_Union[FeatureWord, _Mapping]]] = ..., baseline: _Optional[float] = ..., moved_by: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., degraded: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., words: _Optional[_Iterable[_Union[SharedWord, _Mapping]]] = ...) -> None: ...
 
 class DiagnoseRequest(_message.Message):
     __slots__ = ("user_id", "k", "context", "time_ms", "after", "session_id", "rules")

@@ -23,6 +23,7 @@ TOLD_BY = {
     "rules": ("rules_", "newest_rules_", "by_rules"),
     "encoder": ("encoder", "likeness_", "largest_likeness"),
     "session": ("recency_in_unit", "times_in_unit", "is_newest"),
+    "content": ("content", "untried"),
 }
 """How the names of the features begin that only one source tells."""
 

@@ -4,7 +4,8 @@
 reason             the item
 =================  =============================================================================
 ``shown``          is in the slate
-``unknown_item``   has no row in the model: no event of it was learnt yet, or it was evicted
+``unknown_item``   has no row in the model: no event of it was learnt yet, nor does the catalogue
+                   have a word of it, or it was evicted
 ``hard_rule``      must not be shown here; ``rule`` names why, as ``reranking.permit`` does
 ``not_proposed``   may be shown, but no source proposed it
 ``held_back``      would have been in the slate but for ``rule``: a cap, or the bound on sponsored
@@ -20,6 +21,7 @@ import numpy as np
 from msgspec import Struct
 
 from online_models.explaining.contributions import contributions
+from online_models.explaining.words import SharedWord, shared_words
 from online_models.feature_names import feature_names
 from online_models.recommender import Ranking, Recommender
 from online_models.reranking.arrange import Arranged, best_first
@@ -67,6 +69,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
         The ranker's, before any rule; ``rank`` is from 1, among ``candidates`` that were proposed.
     past_items
         Those whose lists of neighbours hold the item, the largest share first.
+    words
+        Those of the catalogue that it shares with the history, the largest share first.
     features
         Largest contribution first; with ``baseline`` they sum up to the score. None for a stranger,
         whom nothing is ranked for.
@@ -83,6 +87,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     candidates: int = 0
     sources: tuple[SourceWord, ...] = ()
     past_items: tuple[PastItem, ...] = ()
+    words: tuple[SharedWord, ...] = ()
     features: tuple[FeatureWord, ...] = ()
     baseline: float = 0.0
     moved_by: tuple[str, ...] = ()
@@ -137,6 +142,7 @@ def _told(
         candidates=candidates,
         sources=_sources(ranking, place) if arranged else (),
         past_items=_past_items(ranking, int(ranking.candidates.rows[place])),
+        words=shared_words(ranking.state, ranking.candidates.history, item_id),
         features=features,
         baseline=baseline,
         moved_by=arranged.moves.get(place, ()) if arranged and place in shown else (),

@@ -39,6 +39,16 @@ def replay(
     repeats: Repeats = None,
     min_value: MinValue = None,
     column: Columns = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The catalogue: CSV with a header, or lines of JSON (`rillrec schema`). Items are "
+            "then alike by category, seller, attributes and title too, and known from their "
+            "created_ms on, before their first event.",
+            show_default=False,
+        ),
+    ] = None,
     score_every: Annotated[
         int, typer.Option(min=1, help="Score every n-th session or user. Changes no learning.")
     ] = 1,
@@ -69,7 +79,8 @@ def replay(
         typer.Option(
             metavar="NAME,…",
             help="Tell how far Rillrec is ahead of these, and whether by luck: its sources alone "
-            "(popularity, rules, encoder, session), or neighbours, a model of similar sessions.",
+            "(popularity, rules, encoder, session; content, with --items), or neighbours, a model "
+            "of similar sessions.",
             show_default=False,
         ),
     ] = None,
@@ -109,6 +120,7 @@ def replay(
       rillrec replay log.jsonl.gz --map user_id=who --map item_id=sku --limit 100000
       rillrec replay clicks.csv.gz --compare rules,neighbours --ablate rules,encoder
       rillrec replay clicks.csv.gz --sync-interval 1min,30min,1d
+      rillrec replay clicks.csv.gz --items items.csv --compare content --ablate content
       rillrec replay clicks.csv.gz --into shop && rillrec serve --model shop
     """
     need_flow_extra("replay")
@@ -119,7 +131,8 @@ def replay(
         model=into,
         stream={"unit": unit, "repeats": repeats},
     )
-    measures = measures_said(compare, ablate, sync_interval, into=into)
+    measures = measures_said(compare, ablate, sync_interval, into=into, items=items is not None)
+    from flows.sources.catalogue import read_catalogue
     from flows.sources.file import FileSource
     from rillrec.replaying import Protocol
 
@@ -139,6 +152,7 @@ def replay(
         seed=seed,
         compare=measures.compare,
         sync_ms=measures.sync_ms,
+        items=tuple(read_catalogue(items)) if items else (),
     )
     run, code = _run(source(), settings, protocol, keep=into is not None, dead_letters=dead_letters)
     report = run.report()

@@ -29,6 +29,7 @@ def test_the_prior_trusts_what_it_names() -> None:
     }
     assert trusted.keys() == {
         "encoder",
+        "content",
         *(f"rules_follows_{n}" for n in range(4)),
         *(f"newest_rules_follows_{n}" for n in range(4)),
         *(f"popularity_{n}" for n in range(5)),

@@ -24,10 +24,13 @@ def shown(learning: Learner, query: Query, target: int) -> tuple[np.ndarray, int
     return ranking.features, place
 
 
+@pytest.mark.parametrize("described", [False, True])
 @pytest.mark.parametrize(
     ("excludes", "exact_up_to"), [(True, 20_000), (False, 20_000), (True, 30), (False, 30)]
 )
-def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool, exact_up_to: int) -> None:
+def test_a_list_is_what_ranking_shows_for_any_query(
+    excludes: bool, exact_up_to: int, described: bool
+) -> None:
     rng, stream = np.random.default_rng(3), Stream(excludes=excludes)
     for n in range(900):
         item = f"i{int(rng.zipf(1.3)) % 220}"
@@ -43,7 +46,11 @@ def test_a_list_is_what_ranking_shows_for_any_query(excludes: bool, exact_up_to:
     lists, found = RankerLists(recommender.retriever), 0
     for n, example in enumerate(stream.examples):
         target = learning.state.items.row_of(example.item_id)
-        words = [(example.offset, update(f"i{n % 9}", in_stock=n % 5 > 0))]
+        word = update(f"i{n % 9}", in_stock=n % 5 > 0)
+        if described:
+            category = (f"c{n % 4}",)
+            word = msgspec.structs.replace(word, item_id=f"i{n % 250}", categories=category)
+        words = [(example.offset, word)]
         learning.learn_many([example], updates=words)
         learning._batch.settle()
         wanted, made = shown(learning, example.query, target), lists.of(example.query, target)

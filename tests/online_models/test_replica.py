@@ -101,7 +101,8 @@ def run(play: Play, learning: Learner) -> list[Publish]:
 
 def any_update(rng: np.random.Generator, item_id: str) -> ItemUpdate:
     kinds = [update(item_id), update(item_id, in_stock=False), update(item_id, deleted=True)]
-    return kinds[int(rng.integers(3))]
+    categories = (f"c{rng.integers(3)}", f"d{rng.integers(9)}")[: int(rng.integers(3))]
+    return msgspec.structs.replace(kinds[int(rng.integers(3))], categories=categories)
 
 
 def start(play: Play, **changes: object) -> Learner:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from online_models.explaining.explanation import Explanation
+from online_models.explaining.words import SharedWord
 from rillrec.client import Client
-from rillrec.explained import Explained, lines_of
+from rillrec.explained import Explained, explained, lines_of
 from schemas.keys import shard_of
+from serving.explained import explanation_to_wire
 from serving.store import RedisStore, ShardWrite
 from serving.store.embedded import EmbeddedRedis
 from tests.patience import until
@@ -104,3 +106,14 @@ def test_each_reason_has_its_words(reason: str, rule: str, said: str) -> None:
     first, *_, last = lines_of(Explained(told, 3, ("stale_model",), "Green"))
     assert first == f"'tea' (Green): {said}"
     assert last == "  model version 3, degraded: stale_model"
+
+
+def test_the_words_that_an_item_shares_are_told() -> None:
+    reply = explanation_to_wire(
+        Explanation(item_id="tea", reason="shown", words=(SharedWord("category=tea", 0.75),)),
+        title="Green",
+        model_version=3,
+        degraded=[],
+    )
+    said = list(lines_of(explained("tea", reply)))
+    assert "    75% of the likeness comes from 'category=tea'" in said

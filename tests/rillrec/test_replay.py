@@ -259,6 +259,27 @@ def test_a_source_that_is_left_out_is_told_with_what_it_adds(run: Run, tmp_path:
     assert untimed(ablated) == untimed(plain) | {"ablation": ablated["ablation"]}
 
 
+def test_a_catalogue_is_a_source_of_its_own(run: Run, tmp_path: Path) -> None:
+    file, items = write_csv(tmp_path / "a.csv", 400), tmp_path / "items.csv"
+    known = {line.split(",")[2] for line in file.read_text().split()[1:]}
+    rows = [f"{item},{item.partition('-')[0]}" for item in sorted(known)]
+    items.write_text("\n".join(["item,kind_of", *rows]) + "\n")
+    plain = report(run, file)
+    told = report(run, file, "--items", items, "--compare", "content", "--ablate", "content")
+    assert list(told["by_source"]) == [*plain["by_source"], "content"]
+    assert told["by_source"]["content"]["hr@20"] > 0
+    assert list(told["ablation"]) == ["content"]
+    assert told["metrics"] != plain["metrics"]
+
+
+def test_a_catalogue_that_is_none_is_told_with_its_line(run: Run, tmp_path: Path) -> None:
+    items = tmp_path / "items.csv"
+    items.write_text("item,title\nx\n")
+    ran = run("replay", write_csv(tmp_path / "a.csv", 50), "--items", items)
+    assert ran.code == 4
+    assert "items.csv, line 2: the row has 1 columns, the header 2" in ran.err
+
+
 def test_models_that_lag_are_told_beside_the_one_that_does_not(run: Run, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "a.csv", 1_500)
     plain, told = report(run, file), report(run, file, "--sync-interval", "0,1min,1h")
@@ -279,6 +300,14 @@ def test_models_that_lag_are_told_beside_the_one_that_does_not(run: Run, tmp_pat
         (("--sync-interval", "366d"), "'366d' is longer than a year, 365d"),
         (("--sync-interval", "1d", "--into", "shop"), "--into keeps a model: run replay once for"),
         (("--ablate", "rules", "--into", "shop"), "--into keeps a model: run replay once for each"),
+        (
+            ("--compare", "content"),
+            "content is what the catalogue tells: name its file with --items",
+        ),
+        (
+            ("--ablate", "content"),
+            "content is what the catalogue tells: name its file with --items",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_told_before_anything_is_read(

@@ -14,8 +14,9 @@ from online_models.prequential import Evaluator
 from online_models.recommender import Recommender
 from online_models.retrieval import SOURCES
 from online_models.state import ModelState
+from schemas.events import ItemUpdate
 from schemas.examples import Query
-from tests.builders import SMALL, chains, learn
+from tests.builders import SMALL, chains, learner
 
 SHARED = {
     *("unit_length", "distinct_share", "age_hours"),
@@ -25,8 +26,11 @@ SHARED = {
 
 
 def known(source: str) -> tuple[ModelState, Without]:
-    state = learn(chains(600, items=150)).state
-    return state, Without(state, source)
+    learning = learner()
+    words = [ItemUpdate(item_id=f"i{n}", categories=(f"c{n % 7}",)) for n in range(152)]
+    learning.learn_many(chains(600, items=150), updates=[(0, word) for word in words])
+    learning.close_micro_batch()
+    return learning.state, Without(learning.state, source)
 
 
 QUERY = Query("u", "s", ("i3", "i4"))

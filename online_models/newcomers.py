@@ -1,0 +1,91 @@
+"""Items that the catalogue brings before anybody clicked on them: their rows, and their vectors.
+
+References
+----------
+M. Kula: Metadata Embeddings for User and Item Cold-start Recommendations. CBRecSys 2015.
+https://arxiv.org/abs/1507.08439 (an item as the sum of its fields' vectors; here they are not
+trained apart, but those of the items that share the words are taken)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from online_models.content_source import untried
+from online_models.fields import words_of
+from online_models.items import UNKNOWN
+from online_models.rows import Rows
+from online_models.state import ModelState
+from schemas.events import ItemUpdate
+
+ALIKE = 10
+"""Of how many items, those most alike, an untried one has the mean vectors."""
+WATCHED = 32
+"""Rows that are looked at after each micro-batch: untried ones among them follow their like."""
+
+
+class Newcomers:
+    """Gives described items rows, and vectors for as long as they have no event to learn from.
+
+    An item's vectors are the mean of those of the tried items most alike, by the catalogue. So the
+    encoder places it among them, bias included, and proposes it to whom it would propose them.
+    As those go on learning, the vectors of untried items are made anew: 32 rows are looked at after
+    each micro-batch, by turns.
+
+    Parameters
+    ----------
+    state
+        Written in place.
+    """
+
+    def __init__(self, state: ModelState) -> None:
+        self.state = state
+
+    def wants_row(self, update: ItemUpdate, *, room: int) -> bool:
+        """Return whether an item gets a row before its first event.
+
+        It has to have words and to be in stock; and it takes no row from an item with events, nor
+        one of the ``room`` that those to come may need. When rows run out, untried items leave
+        first: nobody has seen them.
+        """
+        items = self.state.items
+        if items.row_of(update.item_id) != UNKNOWN or not update.in_stock:
+            return False
+        return len(items) + room < items.capacity and bool(words_of(update))
+
+    def describe(self, row: int) -> None:
+        """Let an item have the words that the catalogue has for it now."""
+        items = self.state.items
+        update = items.catalogue.get(items.id_of(row))
+        if update is not None:
+            self.state.content.put(row, words_of(update))
+            self.follow(np.array([row], dtype=np.int64))
+
+    def refresh(self, step: int) -> None:
+        """Look after some untried items: which, is decided by the step."""
+        if not self.state.content.used:
+            return
+        start, size = step * WATCHED, self.state.items.size
+        self.follow((start + np.arange(min(WATCHED, size), dtype=np.int64)) % size)
+
+    def follow(self, rows: Rows) -> None:
+        """Bring those of these rows that are untried to the vectors of their like."""
+        words = self.state.content.words.array
+        for row in rows[untried(self.state, rows) & words[rows].any(axis=1)].tolist():
+            self._follow(row)
+
+    def _follow(self, row: int) -> None:
+        content, encoder = self.state.content, self.state.encoder
+        profile = content.profile(np.array([row], dtype=np.int64))
+        assert profile is not None, "a row with words likes them"
+        others = content.newest(profile)
+        others = others[(others != row) & ~untried(self.state, others)]
+        likeness = content.likeness(others, profile)
+        best = np.argsort(-likeness, kind="stable")[:ALIKE]
+        total = likeness[best].sum()
+        if total <= 0:
+            return
+        shares, others = likeness[best] / total, others[best]
+        for table in (encoder.input, encoder.output):
+            table.array[row] = shares @ table.array[others]
+            table.dirty[row] = True
