@@ -81,7 +81,7 @@ class Learner:
         lists: ListMaker | None = None,
         micro_batch: int = 64,
         lists_every: int = 2,
-        all_lists_until: int = 50_000,
+        all_lists_until: int = 100_000,
         hurried_steps: int = 20,
         publish_interval_ms: int | None = 250,
         base_growth: float = 1.0,
