@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_models.contexts import EVERYTHING, MOST, Contexts
+from online_models.contexts import EVERYTHING, MOST, WINDOW_EVENTS, Contexts
 from schemas.examples import Example, Query
 from schemas.model_config import HOUR_MS
 from tests.builders import START_MS, Stream, learn, learner, small
@@ -197,3 +197,20 @@ def test_who_has_no_history_gets_what_trends_where_the_context_holds() -> None:
         for context in ({"place": "true"}, {"place": "false"}, {"place": "elsewhere"}, {})
     ]
     assert firsts == ["there", "all", "all", "all"]
+
+
+def test_values_that_compare_equal_are_told_apart_however_often_they_come() -> None:
+    contexts = Contexts(HOUR_MS)
+    contexts.keys.array[[1, 2]] = [contexts._key("x", 1), contexts._key("x", True)]
+    contexts.touch()
+    for _ in range(2):
+        assert contexts.slots_of({"x": 1}).tolist() == [1]
+        assert contexts.slots_of({"x": True}).tolist() == [2]
+        assert contexts.slots_of({"x": 1.0}).tolist() == []
+
+
+def test_contexts_that_were_looked_up_are_forgotten_before_they_are_too_many() -> None:
+    contexts = Contexts(HOUR_MS)
+    for n in range(WINDOW_EVENTS + 10):
+        contexts.slots_of({"id": n})
+    assert len(contexts._found) == 10

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from online_models.candidate_kernels import Scratch, propose
+
+SIZE = 60
+SCORES = st.lists(st.integers(0, 12), min_size=SIZE, max_size=SIZE)
+ROWS = st.lists(st.integers(0, SIZE - 1), max_size=SIZE, unique=True)
+
+
+def proposed(scores: list[int], others: list[int], barred: list[int], most: int) -> list[int]:
+    """Return what comes of the encoder's scores and of the ``others``, which are popular."""
+    scratch, nobody = Scratch(SIZE, 1, 1), np.zeros(0, dtype=np.int64)
+    count = propose(
+        nobody,
+        np.array(barred, dtype=np.int64),
+        np.ones(SIZE, dtype=bool),
+        0,
+        scratch.neighbours,
+        scratch.sums,
+        np.ones(1, dtype=np.float32),
+        np.array([others + [-1] * (SIZE - len(others))], dtype=np.int64),
+        np.array([len(others)]),
+        np.array(scores, dtype=np.float32),
+        nobody,
+        np.array([SIZE, 1, most, 0]),
+        scratch.flags,
+        scratch.rows,
+    )
+    assert not scratch.flags.any()
+    return [int(row) for row in scratch.rows[:count]]
+
+
+@settings(deadline=None)
+@given(SCORES, ROWS, ROWS, st.integers(1, SIZE))
+def test_the_encoder_proposes_its_best_whoever_else_proposes_them(
+    scores: list[int], others: list[int], barred: list[int], most: int
+) -> None:
+    allowed = [row for row in range(SIZE) if row not in barred]
+    best = sorted(allowed, key=lambda row: (-scores[row], row))[:most]  # ties: the lower row
+    wanted = sorted({*best, *others} - {*barred})
+    assert proposed(scores, others, barred, most) == wanted
