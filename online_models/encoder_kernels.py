@@ -13,7 +13,8 @@ from online_models.compiled import jit, jit_sums
 def read(
     histories: Any,
     slots: Any,
-    positions: Any,
+    pulls: Any,
+    totals: Any,
     table: Any,
     contexts: Any,
     attention: Any,
@@ -21,12 +22,17 @@ def read(
 ) -> None:
     """Write each history's attention and query vector; the vector's last dimension is 1.
 
+    Exponentials and their sums come from without: in this loop they would be computed several at a
+    time, to other last bits than one at a time, or not, by where in memory the arrays happen to be.
+
     Parameters
     ----------
     histories, attention
         Of shape ``(batch, window)``, newest first, padded with -1 and 0.
     slots
         Of the contexts' values, of shape ``(batch, most)``, padded with -1.
+    pulls, totals
+        The exponentials of the positions' logits, and their running sums, of shape ``(window,)``.
     queries
         Of shape ``(batch, dimensions + 1)``.
     """
@@ -35,14 +41,10 @@ def read(
         held = 0
         while held < histories.shape[1] and histories[b, held] >= 0:
             held += 1
-        largest, total = positions[:held].max(), np.float32(0)
-        for k in range(held):
-            attention[b, k] = np.exp(positions[k] - largest)
-            total += attention[b, k]
         queries[b, :dimensions] = 0
         queries[b, dimensions] = 1
         for k in range(held):
-            attention[b, k] /= total
+            attention[b, k] = np.float32(pulls[k] / totals[held - 1])
             for d in range(dimensions):
                 queries[b, d] += attention[b, k] * table[histories[b, k], d]
         for k in range(slots.shape[1]):
