@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from online_models.feature_names import OTHERS
+from online_models.feature_names import CONTENT, OTHERS
 from rillrec.client import Client
 from schemas.decoding import decode
 from schemas.events import Impression, Interaction
@@ -69,7 +69,7 @@ def test_slates_are_logged_as_they_were_served(store: RedisStore, redis_url: str
         assert [i.score for i in event.items] == pytest.approx([i.score for i in shown.items])
         assert [i.position for i in event.items] == list(range(len(shown.items)))
         assert all(item.propensity == 1.0 for item in event.items)
-    assert {len(item.features) for item in first.items} == {2 * 4 + 2 + len(OTHERS)}
+    assert {len(item.features) for item in first.items} == {2 * 4 + 2 + len(OTHERS) + len(CONTENT)}
     assert {len(item.features) for item in second.items} == {0}  # what trends is not ranked
     assert second.request_id == stranger.request_id
 
