@@ -76,6 +76,12 @@ class Encoder:
         query[:-1] = attention @ self.input.array[history] + self.context.array[slots].sum(axis=0)
         return query
 
+    def pulls(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the exponentials of the positions' logits and their running sums."""
+        logits = self.positions.array.astype(np.float64)
+        pulls = np.exp(logits - logits.max())
+        return pulls, np.cumsum(pulls)
+
     def scores(self, query: Floats, rows: Rows) -> Floats:
         """Return the scores of rows, of shape ``(rows,)``."""
         return self.output.array[rows] @ query

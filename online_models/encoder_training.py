@@ -100,13 +100,10 @@ class EncoderTrainer:
         candidates, log_expected = self._candidates(targets, size, step, free)
         attention = np.zeros(histories.shape, dtype=np.float32)
         queries = np.empty((len(targets), encoder.dimensions + 1), dtype=np.float32)
-        logits = encoder.positions.array.astype(np.float64)
-        pulls = np.exp(logits - logits.max())
         kernels.read(
             histories,
             contexts,
-            pulls,
-            np.cumsum(pulls),
+            *encoder.pulls(),
             encoder.input.array,
             encoder.context.array,
             attention,

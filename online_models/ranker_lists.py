@@ -111,7 +111,7 @@ class RankerLists:
         encoder_kernels.read(
             read,
             slots[None],
-            encoder.positions.array,
+            *encoder.pulls(),
             encoder.input.array,
             encoder.context.array,
             attention,
