@@ -19,7 +19,7 @@ from schemas.slate_rules import SlateRules
 Floats = npt.NDArray[np.float32]
 
 TOLD_BY = {
-    "popularity": ("popularity_",),
+    "popularity": ("popularity_", "history_popularity", "apart_in_popularity"),
     "rules": ("rules_", "newest_rules_", "by_rules"),
     "encoder": ("encoder", "likeness_", "largest_likeness"),
     "session": ("recency_in_unit", "times_in_unit", "is_newest"),

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from online_models.context_fields import FIELDS
 from online_models.evaluation.ablation import TOLD_BY, Without, check_sources
 from online_models.feature_names import feature_names
 from online_models.learner import Learner
@@ -19,8 +20,9 @@ from schemas.examples import Query
 from tests.builders import SMALL, chains, learner
 
 SHARED = {
-    *("unit_length", "distinct_share", "age_hours"),
+    *("unit_length", "distinct_share", "age_hours", "history_age_hours", "apart_in_age"),
     *("context_lift", "context_largest_lift", "context_least_lift"),
+    *(f"context_field_{number}" for number in range(FIELDS)),
 }
 """Features that no single source tells."""
 
