@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.functional import retrieval
 
@@ -60,6 +60,7 @@ def test_lists_with_several_relevant_items_equal_those_worked_out_by_hand(
         assert figures[name][0] == pytest.approx(value), name
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=20, max_size=40), st.integers(1, 20))
 def test_metrics_agree_with_torchmetrics(marks: list[bool], k: int) -> None:
     target = torch.tensor(marks)
@@ -81,6 +82,7 @@ def test_metrics_agree_with_torchmetrics(marks: list[bool], k: int) -> None:
     assert whole["map"][0] == pytest.approx(value, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=20))
 def test_one_relevant_item_is_a_case_of_several(ranks: list[int]) -> None:
     marks = np.array(ranks)[:, None] == np.arange(1, 31)
