@@ -37,9 +37,12 @@ def slate_of(
 
 
 def newcomers(state: ModelState, *item_ids: str) -> None:
-    """Give items rows that no event was learnt of."""
+    """Give items rows that no event was learnt of, and that nobody would rank high."""
     start = state.items.size
-    state.apply(Admit(tuple(range(start, start + len(item_ids))), item_ids))
+    rows = slice(start, start + len(item_ids))
+    state.apply(Admit(tuple(range(start, rows.stop)), item_ids))
+    state.items.first_seen_ms.array[rows] = state.progress.time_ms
+    state.encoder.output.array[rows, -1] = -20.0
 
 
 def test_nothing_is_explored_unless_it_is_asked_for(state: ModelState) -> None:
