@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -24,6 +26,8 @@ from schemas.kafka import is_away
 from schemas.settings_kafka import KafkaSettings
 
 _ANSWER_S = 1.0
+_LEAVE_S = 15.0
+_log = logging.getLogger(__name__)
 _HELD_BATCHES = 4  # then it is paused, which has librdkafka fetch again what it has fetched ahead
 _HORIZON_S = 0.002  # finding it out takes a look at each partition
 _IDLE_S = (0.001, 0.002, 0.005)  # then every 5 ms
@@ -212,5 +216,15 @@ class Reader:
         until_s = time.monotonic() + _ANSWER_S
         while self._reports.awaits_answer and time.monotonic() < until_s:
             self._consumer.poll(0.02)
+        leaving = threading.Thread(target=self._leave, name="leaves Kafka", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_S)
+        if leaving.is_alive():
+            # librdkafka may wait for ever for an answer that died with its broker.
+            _log.warning(
+                "Kafka at %s did not let go within %g s: left as it is", self._kafka.brokers, _LEAVE_S
+            )
+
+    def _leave(self) -> None:
         self._reports.commit(self._consumer, self._opened, wait=True)
         self._consumer.close()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from flows.kafka_letters import KafkaLetters
+from flows.sources import kafka_reader
 from flows.sources.kafka import KafkaSource
 from rillrec.broker import Broker
 from tests.flows.kafka_streams import (
@@ -87,6 +88,24 @@ def test_a_source_is_closed_within_seconds_while_the_brokers_are_away(own_broker
     began_s = time.monotonic()
     source.close()
     assert time.monotonic() - began_s < 100
+
+
+def test_a_consumer_that_does_not_let_go_in_time_is_left_as_it_is(
+    own_broker: Broker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_reader, "_LEAVE_S", 0.0)
+    settings = settings_of(Kafka(own_broker.address))
+    topic = settings.interactions_topic
+    Kafka(own_broker.address).produce(topic, clicks(5))
+    source = KafkaSource(settings, group="g")
+    source.resume_from(store_at({topic: {0: 3}}))
+    read_until(opened(source), bool)
+    source.close()
+    told = f"Kafka at {own_broker.address} did not let go within 0 s: left as it is"
+    assert told in caplog.messages
+    for thread in threading.enumerate():
+        if thread.name == "leaves Kafka":
+            thread.join(60)
 
 
 def test_letters_wait_for_a_broker_that_is_away_and_all_arrive_once(
