@@ -222,7 +222,9 @@ class Reader:
         if leaving.is_alive():
             # librdkafka may wait for ever for an answer that died with its broker.
             _log.warning(
-                "Kafka at %s did not let go within %g s: left as it is", self._kafka.brokers, _LEAVE_S
+                "Kafka at %s did not let go within %g s: left as it is",
+                self._kafka.brokers,
+                _LEAVE_S,
             )
 
     def _leave(self) -> None:
