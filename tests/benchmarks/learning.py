@@ -3,7 +3,7 @@
     python -m tests.benchmarks.learning ../shared/data/globo/events.csv.gz --rows 300000
 
 The flow's own steps make the examples first, which are kept in memory, about 400 bytes each. Prints
-processor time per event, on one core, of all of them and of those after the first 50,000, of which
+processor time per event, on one core, of all of them and of those after the first 100,000, of which
 the ranker learns from every list; ``--hurry`` learns as a flow that is behind does.
 """
 
@@ -31,7 +31,7 @@ from schemas.user_state import StreamRules
 from serving.store import MemoryStore
 
 CHUNK = 1_000
-YOUNG = 50_000
+YOUNG = 100_000
 
 
 class Gathering(Learner):
