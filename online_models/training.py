@@ -55,10 +55,11 @@ class Training:
     def _rank(self, batch: MicroBatch) -> None:
         """Take steps of about ``LISTS_A_STEP`` lists each, as even as they come."""
         count = len(batch.lists)
+        if not count:
+            return
         weights = np.array(batch.list_weights, dtype=np.float32)
-        steps = max(1, round(count / LISTS_A_STEP)) if count else 0
-        bounds = [count * n // steps for n in range(steps + 1)] if steps else []
-        for start, end in pairwise(bounds):
+        steps = max(1, round(count / LISTS_A_STEP))
+        for start, end in pairwise(count * n // steps for n in range(steps + 1)):
             self.ranker.learn(batch.lists[start:end], weights[start:end])
 
     def _encode(self, batch: MicroBatch) -> None:

@@ -41,7 +41,11 @@ class Unlearning(Learner):
         updates: Sequence[tuple[int, ItemUpdate]] = (),
         feedback: Sequence[Feedback] = (),
     ) -> list[Publish]:
+        self.hear(examples)
         return []
+
+    def hear(self, examples: Sequence[Example]) -> None:
+        """Take examples that nothing is learnt of."""
 
 
 def main() -> None:

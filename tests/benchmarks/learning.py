@@ -23,37 +23,26 @@ from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.state import ModelState
 from online_models.threads import compute_on_one_thread
-from schemas.events import DEFAULT_KIND_WEIGHTS, ItemUpdate
-from schemas.examples import Example, Feedback
+from schemas.events import DEFAULT_KIND_WEIGHTS
+from schemas.examples import Example
 from schemas.model_config import ModelConfig
-from schemas.model_log import Publish
 from schemas.user_state import StreamRules
 from serving.store import MemoryStore
+from tests.benchmarks.flow_steps import Unlearning
 
 CHUNK = 1_000
 YOUNG = 100_000
 
 
-class Gathering(Learner):
+class Gathering(Unlearning):
     """Keeps examples and learns nothing."""
 
     def __init__(self) -> None:
         super().__init__(ModelState(), publish_interval_ms=None)
         self.examples: list[Example] = []
 
-    def learn_many(
-        self,
-        examples: Sequence[Example],
-        *,
-        topic: str = "",
-        partition: int = 0,
-        until: int | None = None,
-        now_ms: int = 0,
-        updates: Sequence[tuple[int, ItemUpdate]] = (),
-        feedback: Sequence[Feedback] = (),
-    ) -> list[Publish]:
+    def hear(self, examples: Sequence[Example]) -> None:
         self.examples += examples
-        return []
 
 
 def examples_of(source: FileSource, rules: StreamRules) -> list[Example]:
