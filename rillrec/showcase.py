@@ -13,6 +13,7 @@ VISITOR = "ann"
 SLATE_LENGTH = 8
 CLICKS = 3
 WARM_UP_CLICKS = 1_500
+SLOW_S = 5.0
 Print = Callable[[str], None]
 
 
@@ -35,9 +36,11 @@ class Showcase:
         begin_s = time.monotonic()
         self._crowd.describe_catalogue()
         self._crowd.click_at_once(WARM_UP_CLICKS)
+        told = False
         while self._client.model_info().absorbed_events < WARM_UP_CLICKS:
-            if time.monotonic() - begin_s > 20:
-                break
+            if not told and time.monotonic() - begin_s > SLOW_S:
+                told = True
+                self._show("… the first learning on a machine compiles its loops: a minute, once")
             time.sleep(0.05)
         info = self._client.model_info()
         self._show(
