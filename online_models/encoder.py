@@ -12,14 +12,19 @@ Floats = npt.NDArray[np.float32]
 
 RECENT = 8_192
 """How many of the last positives are kept to draw negatives from."""
+SLOPES = (0.1, 1.0)
+"""By how much each head's logits fall from item to item at the start: one reads all of a history,
+one little but its newest items."""
+HEADS = len(SLOPES)
 
 
 class Encoder:
     """Reads a unit's last items into a query vector; items answer with an output vector and a bias.
 
-    ``query = sum_k softmax(positions)_k * input[history_k] + sum_c context_c``, the score of item
-    ``i`` is ``output_i · query + bias_i``. There is no vector per user: a user is a history, so
-    that the very last click counts at once.
+    ``query = sum_h sum_k softmax(positions_h)_k * input_h[history_k] + sum_c context_c``, the score
+    of item ``i`` is ``output_i · query + bias_i``. Each head ``h`` has an input vector of its own
+    for each item, as what just now was clicked asks for something else than what once was. There is
+    no vector per user: a user is a history, so that the very last click counts at once.
 
     Parameters
     ----------
@@ -33,19 +38,19 @@ class Encoder:
 
     def __init__(self, dimensions: int = 64, *, window: int = 30, contexts: int = 1) -> None:
         self.dimensions, self.window = dimensions, window
-        self.input = Table("encoder.input", (dimensions,))
+        self.input = Table("encoder.input", (HEADS, dimensions))
         self.output = Table("encoder.output", (dimensions + 1,))
-        self.positions = Table("encoder.positions", (window,), by_row=False)
-        self.positions.array[:] = -0.3 * np.arange(window)
+        self.positions = Table("encoder.positions", (HEADS, window), by_row=False)
+        self.positions.array[:] = -np.outer(SLOPES, np.arange(window))
         self.positions.mark_all()
         self.context = Table("encoder.context", (contexts, dimensions), by_row=False)
         self.context_energy = Table(
             "encoder.context_energy", (contexts,), by_row=False, learner_only=True
         )
-        self.input_energy = Table("encoder.input_energy", (), learner_only=True)
+        self.input_energy = Table("encoder.input_energy", (HEADS,), learner_only=True)
         self.output_energy = Table("encoder.output_energy", (), learner_only=True)
         self.position_energy = Table(
-            "encoder.position_energy", (window,), by_row=False, learner_only=True
+            "encoder.position_energy", (HEADS, window), by_row=False, learner_only=True
         )
         self.recent = Table(
             "encoder.recent", (RECENT,), dtype=np.int64, fill=-1, by_row=False, learner_only=True
@@ -69,18 +74,20 @@ class Encoder:
             Of the context's values.
         """
         history = history[: self.window]
-        logits = self.positions.array[: len(history)]
-        attention = np.exp(logits - logits.max())
-        attention /= attention.sum()
+        logits = self.positions.array[:, : len(history)]
+        attention = np.exp(logits - logits.max(axis=1, keepdims=True))
+        attention /= attention.sum(axis=1, keepdims=True)
         query = np.ones(self.dimensions + 1, dtype=np.float32)
-        query[:-1] = attention @ self.input.array[history] + self.context.array[slots].sum(axis=0)
+        query[:-1] = self.context.array[slots].sum(axis=0)
+        for head in range(HEADS):
+            query[:-1] += attention[head] @ self.input.array[history, head]
         return query
 
     def pulls(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the exponentials of the positions' logits and their running sums."""
+        """Return the exponentials of the positions' logits and their running sums, by head."""
         logits = self.positions.array.astype(np.float64)
-        pulls = np.exp(logits - logits.max())
-        return pulls, np.cumsum(pulls)
+        pulls = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return pulls, np.cumsum(pulls, axis=1)
 
     def scores(self, query: Floats, rows: Rows) -> Floats:
         """Return the scores of rows, of shape ``(rows,)``."""
@@ -98,8 +105,8 @@ class Encoder:
             table.dirty[slot] = True
 
     def welcome(self, row: int, generator: np.random.Generator) -> None:
-        """Give a new item small random vectors."""
-        scale = np.float32(0.5 / np.sqrt(self.dimensions))
-        draws = generator.standard_normal((2, self.dimensions), dtype=np.float32) * scale
-        self.input.array[row], self.output.array[row, :-1] = draws
+        """Give a new item random vectors, of about length 1."""
+        scale = np.float32(1 / np.sqrt(self.dimensions))
+        draws = generator.standard_normal((HEADS + 1, self.dimensions), dtype=np.float32) * scale
+        self.input.array[row], self.output.array[row, :-1] = draws[:HEADS], draws[HEADS]
         self.input.dirty[row] = self.output.dirty[row] = True

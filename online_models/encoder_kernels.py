@@ -28,25 +28,28 @@ def read(
     Parameters
     ----------
     histories, attention
-        Of shape ``(batch, window)``, newest first, padded with -1 and 0.
+        Of shapes ``(batch, window)``, newest first, padded with -1, and ``(batch, heads, window)``.
     slots
         Of the contexts' values, of shape ``(batch, most)``, padded with -1.
     pulls, totals
-        The exponentials of the positions' logits, and their running sums, of shape ``(window,)``.
+        The exponentials of the positions' logits, and their running sums, ``(heads, window)``.
+    table
+        Of shape ``(rows, heads, dimensions)``.
     queries
         Of shape ``(batch, dimensions + 1)``.
     """
-    dimensions = table.shape[1]
+    heads, dimensions = table.shape[1:]
     for b in range(len(histories)):
         held = 0
         while held < histories.shape[1] and histories[b, held] >= 0:
             held += 1
         queries[b, :dimensions] = 0
         queries[b, dimensions] = 1
-        for k in range(held):
-            attention[b, k] = np.float32(pulls[k] / totals[held - 1])
-            for d in range(dimensions):
-                queries[b, d] += attention[b, k] * table[histories[b, k], d]
+        for h in range(heads):
+            for k in range(held):
+                attention[b, h, k] = np.float32(pulls[h, k] / totals[h, held - 1])
+                for d in range(dimensions):
+                    queries[b, d] += attention[b, h, k] * table[histories[b, k], h, d]
         for k in range(slots.shape[1]):
             if slots[b, k] >= 0:
                 for d in range(dimensions):
@@ -70,24 +73,25 @@ def spread(
     slopes
         Of the loss by the queries, of shape ``(batch, dimensions or more)``.
     inputs, gradient
-        The rows that were read, in rising order, and theirs, of shape ``(rows, dimensions)``.
+        The rows that were read, in rising order, and theirs, ``(rows, heads, dimensions)``.
     """
-    dimensions = table.shape[1]
+    heads, dimensions = table.shape[1:]
     pulls = np.zeros(histories.shape[1], dtype=np.float32)
     for b in range(len(histories)):
-        mean, held = np.float32(0), 0
-        while held < histories.shape[1] and histories[b, held] >= 0:
-            row = histories[b, held]
-            place = np.searchsorted(inputs, row)
-            pull = np.float32(0)
-            for d in range(dimensions):
-                pull += slopes[b, d] * table[row, d]
-                gradient[place, d] += attention[b, held] * slopes[b, d]
-            pulls[held] = pull
-            mean += attention[b, held] * pull
-            held += 1
-        for k in range(held):
-            positions_gradient[k] += attention[b, k] * (pulls[k] - mean)
+        for h in range(heads):
+            mean, held = np.float32(0), 0
+            while held < histories.shape[1] and histories[b, held] >= 0:
+                row = histories[b, held]
+                place = np.searchsorted(inputs, row)
+                pull = np.float32(0)
+                for d in range(dimensions):
+                    pull += slopes[b, d] * table[row, h, d]
+                    gradient[place, h, d] += attention[b, h, held] * slopes[b, d]
+                pulls[held] = pull
+                mean += attention[b, h, held] * pull
+                held += 1
+            for k in range(held):
+                positions_gradient[h, k] += attention[b, h, k] * (pulls[k] - mean)
 
 
 @jit_sums

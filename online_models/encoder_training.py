@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import encoder_kernels as kernels
-from online_models.encoder import RECENT, Encoder
+from online_models.encoder import HEADS, RECENT, Encoder
 from online_models.rows import distinct
 from online_models.tables import Table
 
@@ -98,7 +98,7 @@ class EncoderTrainer:
         encoder = self.encoder
         histories = histories[:, : encoder.window]
         candidates, log_expected = self._candidates(targets, size, step, free)
-        attention = np.zeros(histories.shape, dtype=np.float32)
+        attention = np.zeros((len(histories), HEADS, histories.shape[1]), dtype=np.float32)
         queries = np.empty((len(targets), encoder.dimensions + 1), dtype=np.float32)
         kernels.read(
             histories,
@@ -145,7 +145,7 @@ class EncoderTrainer:
     def _step_inputs(self, histories: Rows, attention: Floats, slopes: Floats) -> None:
         encoder = self.encoder
         rows = distinct(histories[histories >= 0])
-        gradient = np.zeros((len(rows), encoder.dimensions), dtype=np.float32)
+        gradient = np.zeros((len(rows), HEADS, encoder.dimensions), dtype=np.float32)
         positions = np.zeros_like(encoder.positions.array)
         kernels.spread(histories, attention, slopes, encoder.input.array, rows, gradient, positions)
         self._step(encoder.input, encoder.input_energy, rows, gradient)
@@ -165,8 +165,11 @@ class EncoderTrainer:
             self._step(encoder.context, encoder.context_energy, slots, gradient)
 
     def _step(self, table: Table, energy: Table, rows: Rows, gradient: Floats) -> None:
-        rate = np.float32(self.learning_rate)
-        kernels.adagrad(table.array, energy.array, rows, gradient, rate)
+        rate, width = np.float32(self.learning_rate), gradient.shape[-1]
+        vectors, energies = table.array.reshape(-1, width), energy.array.reshape(-1)  # views
+        heads = len(vectors) // len(table.array)
+        cells = rows if heads == 1 else (heads * rows[:, None] + np.arange(heads)).reshape(-1)
+        kernels.adagrad(vectors, energies, cells, gradient.reshape(-1, width), rate)
         table.dirty[rows] = True
         energy.dirty[rows] = True
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.asked import Asked
+from online_models.encoder import HEADS
 from online_models.rows import Rows
 from online_models.state import ModelState
 
@@ -15,6 +16,8 @@ LIKE_ITEMS = 10
 """How many of the last items a candidate is compared with."""
 
 
+NEAR = HEADS - 1
+"""The encoder's head whose input vectors tell what an item by itself asks for."""
 ENCODED = 4
 
 
@@ -31,7 +34,7 @@ def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
     vectors = state.encoder.output.array[rows]
     table[:, 0] = vectors @ asked.vector
     table[:, 1] = below_best(table[:, 0])
-    items = state.encoder.input.array[asked.history[:LIKE_ITEMS]]
+    items = state.encoder.input.array[asked.history[:LIKE_ITEMS], NEAR]
     near = vectors[:, :-1] @ items.T  # (n, items)
     table[:, 2] = near[:, 0]
     near.max(axis=1, out=table[:, 3])

@@ -87,5 +87,5 @@ class Newcomers:
             return
         shares, others = likeness[best] / total, others[best]
         for table in (encoder.input, encoder.output):
-            table.array[row] = shares @ table.array[others]
+            table.array[row] = np.tensordot(shares, table.array[others], axes=1)
             table.dirty[row] = True

@@ -15,10 +15,11 @@ from online_models.content import Profile
 from online_models.content_source import alike, borrow, told
 from online_models.contexts import EVERYTHING, PRIOR_EVENTS
 from online_models.decay_kernels import increments
+from online_models.encoder import HEADS
 from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
 from online_models.features import HOUR_MS, write_taste
 from online_models.items import UNKNOWN
-from online_models.likeness import ENCODED, LIKE_ITEMS
+from online_models.likeness import ENCODED, LIKE_ITEMS, NEAR
 from online_models.popularity import TRUST
 from online_models.retrieval import Retriever
 from online_models.rows import distinct, member
@@ -106,7 +107,7 @@ class RankerLists:
         if not len(history):
             return Asked(history, barred, slots, None)
         read = history[None, : encoder.window]
-        attention = np.empty(read.shape, dtype=np.float32)
+        attention = np.empty((1, HEADS, read.shape[1]), dtype=np.float32)
         vectors = np.empty((1, encoder.dimensions + 1), dtype=np.float32)
         encoder_kernels.read(
             read,
@@ -236,5 +237,5 @@ class RankerLists:
         if asked.vector is None:
             table[:] = 0
             return
-        outputs, inputs = encoder.output.array, encoder.input.array
+        outputs, inputs = encoder.output.array, encoder.input.array[:, NEAR]
         features.liken(rows, asked.vector, outputs, inputs, asked.history[:LIKE_ITEMS], table)
