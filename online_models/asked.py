@@ -22,6 +22,8 @@ class Asked:
     ----------
     history
         Rows of the unit's items, newest first.
+    earlier
+        Rows of the items of the user's other sessions, newest first.
     barred
         Rows that must not be recommended, in rising order.
     slots
@@ -31,6 +33,7 @@ class Asked:
     """
 
     history: Rows
+    earlier: Rows
     barred: Rows
     slots: Rows
     vector: Floats | None
@@ -40,7 +43,14 @@ def read(state: ModelState, query: Query) -> Asked:
     """Return a query in a model's own terms, without the items and values that it does not know."""
     window = state.config.learning_window
     history = np.array(state.items.rows_of(query.history[-window:])[::-1], dtype=np.int64)
+    earlier = earlier_rows(state, query)
     barred = distinct(np.array(state.items.rows_of(query.seen), dtype=np.int64))
     slots = state.contexts.slots_of(query.context)
-    vector = state.encoder.query(history, slots) if len(history) else None
-    return Asked(history, barred, slots, vector)
+    vector = state.encoder.query(history, earlier, slots) if len(history) else None
+    return Asked(history, earlier, barred, slots, vector)
+
+
+def earlier_rows(state: ModelState, query: Query) -> Rows:
+    """Return the rows of a query's earlier items, newest first, as many as the encoder reads."""
+    earlier = query.earlier[-state.config.encoder_window :]
+    return np.array(state.items.rows_of(earlier)[::-1], dtype=np.int64)

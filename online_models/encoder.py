@@ -12,19 +12,25 @@ Floats = npt.NDArray[np.float32]
 
 RECENT = 8_192
 """How many of the last positives are kept to draw negatives from."""
-SLOPES = (0.1, 1.0)
-"""By how much each head's logits fall from item to item at the start: one reads all of a history,
-one little but its newest items."""
+SLOPES = (0.1, 1.0, 0.1)
+"""By how much each head's logits fall from item to item at the start."""
 HEADS = len(SLOPES)
+READS = np.array([0, 0, 1])
+"""What each head reads: the unit's items, slowly and fast, and those of the user's other units."""
+USES = np.array([0, 1, 0])
+"""Whose input vectors each head uses: taste is read with the same ones, now or earlier."""
+VECTORS = 2
 
 
 class Encoder:
     """Reads a unit's last items into a query vector; items answer with an output vector and a bias.
 
-    ``query = sum_h sum_k softmax(positions_h)_k * input_h[history_k] + sum_c context_c``, the score
-    of item ``i`` is ``output_i · query + bias_i``. Each head ``h`` has an input vector of its own
-    for each item, as what just now was clicked asks for something else than what once was. There is
-    no vector per user: a user is a history, so that the very last click counts at once.
+    ``query = sum_h sum_k softmax(positions_h)_k * input_h[items_hk] + sum_c context_c``, the score
+    of item ``i`` is ``output_i · query + bias_i``. One head reads all of the unit's items, one
+    hardly more than the newest, with input vectors of its own, as what was clicked just now asks
+    for something else than what once was. A third reads what the user chose earlier, in other
+    units. There is no vector per user: a user is a history, so that the very last click counts at
+    once.
 
     Parameters
     ----------
@@ -38,7 +44,7 @@ class Encoder:
 
     def __init__(self, dimensions: int = 64, *, window: int = 30, contexts: int = 1) -> None:
         self.dimensions, self.window = dimensions, window
-        self.input = Table("encoder.input", (HEADS, dimensions))
+        self.input = Table("encoder.input", (VECTORS, dimensions))
         self.output = Table("encoder.output", (dimensions + 1,))
         self.positions = Table("encoder.positions", (HEADS, window), by_row=False)
         self.positions.array[:] = -np.outer(SLOPES, np.arange(window))
@@ -47,7 +53,7 @@ class Encoder:
         self.context_energy = Table(
             "encoder.context_energy", (contexts,), by_row=False, learner_only=True
         )
-        self.input_energy = Table("encoder.input_energy", (HEADS,), learner_only=True)
+        self.input_energy = Table("encoder.input_energy", (VECTORS,), learner_only=True)
         self.output_energy = Table("encoder.output_energy", (), learner_only=True)
         self.position_energy = Table(
             "encoder.position_energy", (HEADS, window), by_row=False, learner_only=True
@@ -61,7 +67,7 @@ class Encoder:
             *(self.context, self.context_energy),
         )
 
-    def query(self, history: Rows, slots: Rows) -> Floats:
+    def query(self, history: Rows, earlier: Rows, slots: Rows) -> Floats:
         """Return the query vector of a history and a context, of shape ``(dimensions + 1,)``.
 
         The last dimension is 1: it meets the bias in the output vectors.
@@ -70,17 +76,18 @@ class Encoder:
         ----------
         history
             Rows, newest first, one at least.
+        earlier
+            Rows of other units, newest first.
         slots
             Of the context's values.
         """
-        history = history[: self.window]
-        logits = self.positions.array[:, : len(history)]
-        attention = np.exp(logits - logits.max(axis=1, keepdims=True))
-        attention /= attention.sum(axis=1, keepdims=True)
         query = np.ones(self.dimensions + 1, dtype=np.float32)
         query[:-1] = self.context.array[slots].sum(axis=0)
-        for head in range(HEADS):
-            query[:-1] += attention[head] @ self.input.array[history, head]
+        for logits, part, vectors in zip(self.positions.array, READS, USES, strict=True):
+            rows = (history, earlier)[part][: self.window]
+            if len(rows):
+                pulls = np.exp(logits[: len(rows)] - logits[: len(rows)].max())
+                query[:-1] += (pulls / pulls.sum()) @ self.input.array[rows, vectors]
         return query
 
     def pulls(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -107,6 +114,6 @@ class Encoder:
     def welcome(self, row: int, generator: np.random.Generator) -> None:
         """Give a new item random vectors, of about length 1."""
         scale = np.float32(1 / np.sqrt(self.dimensions))
-        draws = generator.standard_normal((HEADS + 1, self.dimensions), dtype=np.float32) * scale
-        self.input.array[row], self.output.array[row, :-1] = draws[:HEADS], draws[HEADS]
+        draws = generator.standard_normal((VECTORS + 1, self.dimensions), dtype=np.float32) * scale
+        self.input.array[row], self.output.array[row, :-1] = draws[:VECTORS], draws[VECTORS]
         self.input.dirty[row] = self.output.dirty[row] = True

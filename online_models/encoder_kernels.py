@@ -11,6 +11,8 @@ from online_models.compiled import jit, jit_sums
 
 @jit_sums
 def read(
+    read_by: Any,
+    uses: Any,
     histories: Any,
     slots: Any,
     pulls: Any,
@@ -27,29 +29,32 @@ def read(
 
     Parameters
     ----------
+    read_by, uses
+        Which part of a history each head reads, with which of a row's vectors.
     histories, attention
-        Of shapes ``(batch, window)``, newest first, padded with -1, and ``(batch, heads, window)``.
+        Of shapes ``(batch, parts, window)``, newest first, padded with -1, and
+        ``(batch, heads, window)``.
     slots
         Of the contexts' values, of shape ``(batch, most)``, padded with -1.
     pulls, totals
         The exponentials of the positions' logits, and their running sums, ``(heads, window)``.
     table
-        Of shape ``(rows, heads, dimensions)``.
+        Of shape ``(rows, vectors, dimensions)``.
     queries
         Of shape ``(batch, dimensions + 1)``.
     """
-    heads, dimensions = table.shape[1:]
+    dimensions = table.shape[2]
     for b in range(len(histories)):
-        held = 0
-        while held < histories.shape[1] and histories[b, held] >= 0:
-            held += 1
         queries[b, :dimensions] = 0
         queries[b, dimensions] = 1
-        for h in range(heads):
+        for h in range(len(read_by)):
+            rows, held = histories[b, read_by[h]], 0
+            while held < len(rows) and rows[held] >= 0:
+                held += 1
             for k in range(held):
                 attention[b, h, k] = np.float32(pulls[h, k] / totals[h, held - 1])
                 for d in range(dimensions):
-                    queries[b, d] += attention[b, h, k] * table[histories[b, k], h, d]
+                    queries[b, d] += attention[b, h, k] * table[rows[k], uses[h], d]
         for k in range(slots.shape[1]):
             if slots[b, k] >= 0:
                 for d in range(dimensions):
@@ -58,6 +63,8 @@ def read(
 
 @jit_sums
 def spread(
+    read_by: Any,
+    uses: Any,
     histories: Any,
     attention: Any,
     slopes: Any,
@@ -73,20 +80,21 @@ def spread(
     slopes
         Of the loss by the queries, of shape ``(batch, dimensions or more)``.
     inputs, gradient
-        The rows that were read, in rising order, and theirs, ``(rows, heads, dimensions)``.
+        The rows that were read, in rising order, and theirs, ``(rows, vectors, dimensions)``.
     """
-    heads, dimensions = table.shape[1:]
-    pulls = np.zeros(histories.shape[1], dtype=np.float32)
+    dimensions = table.shape[2]
+    pulls = np.zeros(histories.shape[2], dtype=np.float32)
     for b in range(len(histories)):
-        for h in range(heads):
+        for h in range(len(read_by)):
+            rows, of = histories[b, read_by[h]], uses[h]
             mean, held = np.float32(0), 0
-            while held < histories.shape[1] and histories[b, held] >= 0:
-                row = histories[b, held]
+            while held < len(rows) and rows[held] >= 0:
+                row = rows[held]
                 place = np.searchsorted(inputs, row)
                 pull = np.float32(0)
                 for d in range(dimensions):
-                    pull += slopes[b, d] * table[row, h, d]
-                    gradient[place, h, d] += attention[b, h, held] * slopes[b, d]
+                    pull += slopes[b, d] * table[row, of, d]
+                    gradient[place, of, d] += attention[b, h, held] * slopes[b, d]
                 pulls[held] = pull
                 mean += attention[b, h, held] * pull
                 held += 1

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import encoder_kernels as kernels
-from online_models.encoder import HEADS, RECENT, Encoder
+from online_models.encoder import HEADS, READS, RECENT, USES, VECTORS, Encoder
 from online_models.rows import distinct
 from online_models.tables import Table
 
@@ -83,7 +83,8 @@ class EncoderTrainer:
         targets
             Of shape ``(batch,)``.
         histories
-            Newest first, padded with -1, of shape ``(batch, window)``; none is empty.
+            Of the unit and of the user's others, newest first, padded with -1, of shape
+            ``(batch, 2, window)``; no unit's is empty.
         weights
             Of shape ``(batch,)``.
         contexts
@@ -96,11 +97,13 @@ class EncoderTrainer:
             Those of these rows that hold no item: whoever gets one must find it untouched.
         """
         encoder = self.encoder
-        histories = histories[:, : encoder.window]
+        histories = histories[:, :, : encoder.window]
         candidates, log_expected = self._candidates(targets, size, step, free)
-        attention = np.zeros((len(histories), HEADS, histories.shape[1]), dtype=np.float32)
+        attention = np.zeros((len(histories), HEADS, histories.shape[2]), dtype=np.float32)
         queries = np.empty((len(targets), encoder.dimensions + 1), dtype=np.float32)
         kernels.read(
+            READS,
+            USES,
             histories,
             contexts,
             *encoder.pulls(),
@@ -145,9 +148,19 @@ class EncoderTrainer:
     def _step_inputs(self, histories: Rows, attention: Floats, slopes: Floats) -> None:
         encoder = self.encoder
         rows = distinct(histories[histories >= 0])
-        gradient = np.zeros((len(rows), HEADS, encoder.dimensions), dtype=np.float32)
+        gradient = np.zeros((len(rows), VECTORS, encoder.dimensions), dtype=np.float32)
         positions = np.zeros_like(encoder.positions.array)
-        kernels.spread(histories, attention, slopes, encoder.input.array, rows, gradient, positions)
+        kernels.spread(
+            READS,
+            USES,
+            histories,
+            attention,
+            slopes,
+            encoder.input.array,
+            rows,
+            gradient,
+            positions,
+        )
         self._step(encoder.input, encoder.input_energy, rows, gradient)
         energy = encoder.position_energy.array
         energy += np.square(positions)

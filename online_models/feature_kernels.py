@@ -138,6 +138,17 @@ def recall(rows: Any, history: Any, log_times: Any, own: Any) -> None:
 
 
 @jit
+def recollect(rows: Any, earlier: Any, log_times: Any, table: Any) -> None:
+    """Write each candidate's recency among the items of other units, and how many these are."""
+    table[:, 0] = 0
+    table[:, 1] = log_times[len(earlier)]
+    for k in range(len(earlier) - 1, -1, -1):
+        n = np.searchsorted(rows, earlier[k])
+        if n < len(rows) and rows[n] == earlier[k]:
+            table[n, 0] = 1 / (1 + k)
+
+
+@jit
 def compare(logs: Any, table: Any) -> None:
     """Write by how much each column falls short of its best; what is no number stays alone."""
     for c in range(logs.shape[1]):

@@ -22,6 +22,8 @@ OTHERS = (
     "by_rules",
     "unit_length",
     "distinct_share",
+    "recency_in_earlier",
+    "earlier_length",
     "age_hours",
     "history_popularity",
     "apart_in_popularity",

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from online_models.content_source import borrow
 from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
 from online_models.likeness import ENCODED, write_shortfalls
-from online_models.retrieval import Candidates
+from online_models.retrieval import Candidates, recency
 from online_models.rows import Rows, distinct, member
 from online_models.state import ModelState
 
@@ -32,17 +32,19 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, :at] = np.log(counts, out=counts)
     table[:, at : at + ENCODED] = candidates.encoded
     at += ENCODED + 3
-    recency = candidates.own["session"]
-    table[:, at] = recency
+    recent = candidates.own["session"]
+    table[:, at] = recent
     table[:, at + 1] = _times(candidates)
-    table[:, at + 2] = recency == 1
+    table[:, at + 2] = recent == 1
     table[:, at + 3] = candidates.rules.any(axis=1)
     table[:, at + 4] = np.log1p(np.float32(len(history)))
     table[:, at + 5] = len(distinct(history)) / max(1, len(history))
+    table[:, at + 6] = recency(rows, candidates.asked.earlier)
+    table[:, at + 7] = np.log1p(np.float32(len(candidates.asked.earlier)))
     age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
-    table[:, at + 6] = np.log1p(age_ms / HOUR_MS)
-    own = table[:, at + 7 :]
-    write_taste(state, history, table[:, at - ENCODED - 4], table[:, at + 6], own[:, :TASTE])
+    table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
+    own = table[:, at + 9 :]
+    write_taste(state, history, table[:, at - ENCODED - 4], table[:, at + 8], own[:, :TASTE])
     fields = state.contexts.fields.of(candidates.asked.slots)
     write_lifts(candidates.lifts, fields, own[:, TASTE : TASTE + LIFTS])
     return table

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.asked import Asked
-from online_models.encoder import HEADS
 from online_models.rows import Rows
 from online_models.state import ModelState
 
@@ -16,8 +15,8 @@ LIKE_ITEMS = 10
 """How many of the last items a candidate is compared with."""
 
 
-NEAR = HEADS - 1
-"""The encoder's head whose input vectors tell what an item by itself asks for."""
+NEAR = 1
+"""Which of the encoder's input vectors tell what an item by itself asks for."""
 ENCODED = 4
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from online_models.asked import earlier_rows
 from online_models.contexts import MOST, SIGHTED_EVERY
 from online_models.counting import count, count_contexts, see
 from online_models.decay import Landmarks, StreamClock
@@ -40,6 +41,7 @@ class MicroBatch:
         self.clock = StreamClock(state.progress.time_ms, state.progress.ahead_ms)
         self.targets = np.full(size, UNKNOWN, dtype=np.int64)
         self.histories = np.full((size, state.config.learning_window), UNKNOWN, dtype=np.int64)
+        self.earlier = np.full((size, state.config.encoder_window), UNKNOWN, dtype=np.int64)
         self.asked = np.full((size, MOST), UNKNOWN, dtype=np.int64)
         self.contexts = np.full((size, MOST), UNKNOWN, dtype=np.int64)
         self.weights = np.zeros(size, dtype=np.float32)
@@ -65,7 +67,7 @@ class MicroBatch:
         """Begin the next one."""
         self._filled = self._counted = self.labels = 0
         self.lists, self.list_weights, self.slates = [], [], []
-        for rows in (self.histories, self.asked, self.contexts):
+        for rows in (self.histories, self.earlier, self.asked, self.contexts):
             rows[:] = UNKNOWN
 
     def tick(self, time_ms: int) -> None:
@@ -86,6 +88,9 @@ class MicroBatch:
         place, history = self._filled, self._history(example)
         self.targets[place] = row
         self.histories[place, : len(history)] = history
+        if example.query.earlier:
+            earlier = earlier_rows(self.state, example.query)
+            self.earlier[place, : len(earlier)] = earlier
         self._place(self.asked[place], example.query.context)
         self._place(self.contexts[place], example.context)
         self.weights[place] = example.weight

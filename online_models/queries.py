@@ -8,6 +8,10 @@ from schemas.examples import Query
 from schemas.user_state import Session, StreamRules, UserState, Visit
 
 
+EARLIER = 20
+"""The most items of other sessions that a query tells."""
+
+
 def query_of(
     state: UserState | None,
     rules: StreamRules,
@@ -62,4 +66,6 @@ def unit_query(
     items = tuple([visit.item_id for visit in visits if visit.session == ordinal])
     if rules.excludes:
         seen = (*items, *[item_id for item_id, session in state.older if session == ordinal], *seen)
-    return Query(user_id, f"{user_id}\x1f{ordinal}", items, seen, time_ms, context)
+    earlier = [visit.item_id for visit in visits if visit.session != ordinal]
+    unit_key = f"{user_id}\x1f{ordinal}"
+    return Query(user_id, unit_key, items, seen, time_ms, context, tuple(earlier[-EARLIER:]))

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from online_models import candidate_kernels as kernels
 from online_models import encoder_kernels
 from online_models import feature_kernels as features
-from online_models.asked import Asked
+from online_models.asked import Asked, earlier_rows
 from online_models.content import Profile
 from online_models.content_source import alike, borrow, told
 from online_models.contexts import EVERYTHING, PRIOR_EVENTS
 from online_models.decay_kernels import increments
-from online_models.encoder import HEADS
+from online_models.encoder import HEADS, READS, USES
 from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
 from online_models.features import HOUR_MS, write_taste
 from online_models.items import UNKNOWN
@@ -104,12 +104,17 @@ class RankerLists:
         history = np.array(items.rows_of(query.history[-window:])[::-1], dtype=np.int64)
         barred = np.array(items.rows_of(query.seen), dtype=np.int64)
         slots = state.contexts.slots_of(query.context)
+        earlier = earlier_rows(state, query) if query.earlier else NO_ROWS
         if not len(history):
-            return Asked(history, barred, slots, None)
-        read = history[None, : encoder.window]
-        attention = np.empty((1, HEADS, read.shape[1]), dtype=np.float32)
+            return Asked(history, earlier, barred, slots, None)
+        read = np.full((1, 2, encoder.window), UNKNOWN)
+        for part, rows in enumerate((history[: encoder.window], earlier)):
+            read[0, part, : len(rows)] = rows
+        attention = np.empty((1, HEADS, encoder.window), dtype=np.float32)
         vectors = np.empty((1, encoder.dimensions + 1), dtype=np.float32)
         encoder_kernels.read(
+            READS,
+            USES,
             read,
             slots[None],
             *encoder.pulls(),
@@ -118,7 +123,7 @@ class RankerLists:
             attention,
             vectors,
         )
-        return Asked(history, barred, slots, vectors[0])
+        return Asked(history, earlier, barred, slots, vectors[0])
 
     def _norms(self, history: Rows) -> Floats:
         """Do what ``Rules.norms`` does."""
@@ -192,9 +197,10 @@ class RankerLists:
         self._liken(rows, asked, table[:, at : at + ENCODED])
         features.compare(logs[:, at : at + 3], table[:, at + ENCODED : at + ENCODED + 3])
         features.recall(rows, asked.history, self._log_times, own)
-        own[:, 6] = logs[:, at + 3]
-        taste, lifts = own[:, 7 : 7 + TASTE], own[:, 7 + TASTE : 7 + TASTE + LIFTS]
-        write_taste(state, asked.history, table[:, at - 1], own[:, 6], taste)
+        features.recollect(rows, asked.earlier, self._log_times, own[:, 6:8])
+        own[:, 8] = logs[:, at + 3]
+        taste, lifts = own[:, 9 : 9 + TASTE], own[:, 9 + TASTE : 9 + TASTE + LIFTS]
+        write_taste(state, asked.history, table[:, at - 1], own[:, 8], taste)
         features.sum_up(logs[:, at + 4 :], state.contexts.fields.of(asked.slots), lifts)
         return table
 

@@ -189,7 +189,7 @@ class Retriever:
             "popularity": state.popularity.blend(shares),
             "rules": state.rules.blend(scores[0]),
             "encoder": likeness[:, 0],
-            "session": _recency(rows, asked.history),
+            "session": recency(rows, asked.history),
             "content": content[:, SCORE],
         }
         lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
@@ -204,7 +204,7 @@ def _best(scores: Floats, count: int) -> Rows:
     return np.argpartition(-scores, count - 1)[:count]
 
 
-def _recency(rows: Rows, history: Rows) -> Floats:
+def recency(rows: Rows, history: Rows) -> Floats:
     """Return 1 for the history's newest item, 1/2 for the one before, 0 for what it lacks."""
     recency = np.zeros(len(rows), dtype=np.float32)
     held = np.flatnonzero(member(history, rows))[::-1]  # of equal items the newest is written last

@@ -64,14 +64,14 @@ class Training:
 
     def _encode(self, batch: MicroBatch) -> None:
         filled = len(batch)
-        targets, histories = batch.targets[:filled], batch.histories[:filled]
+        targets, histories = batch.targets[:filled], batch.histories[:filled, : self.encoder.encoder.window]
         known = targets != UNKNOWN
         follows = known & (histories[:, 0] != UNKNOWN)
         progress = self.state.progress
         if follows.any():
             self.encoder.learn(
                 targets[follows],
-                histories[follows],
+                np.stack([histories, batch.earlier[:filled]], axis=1)[follows],
                 batch.weights[:filled][follows],
                 contexts=batch.asked[:filled][follows],
                 size=self.state.items.size,

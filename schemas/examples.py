@@ -19,6 +19,8 @@ class Query(Struct, frozen=True, gc=False):
         The unit's items, oldest first.
     seen
         Items that must not be recommended.
+    earlier
+        Items of the user's other sessions, oldest first; none where the unit is the user.
     time_ms
         The time of the unit's previous event when learning (a page asks when it opens), the
         request's own when serving; ``None`` where the unit has no event yet: the stream's clock.
@@ -35,6 +37,7 @@ class Query(Struct, frozen=True, gc=False):
     seen: tuple[str, ...] = ()
     time_ms: int | None = None
     context: dict[str, Scalar] = {}
+    earlier: tuple[str, ...] = ()
 
 
 class Example(Struct, frozen=True, gc=False):

@@ -56,6 +56,7 @@ class Stream:
         weight: float = 1.0,
         offset: int | None = None,
         context: dict[str, Scalar] | None = None,
+        earlier: Sequence[str] = (),
     ) -> Example:
         """Append the example of one interaction; its query has the context of the unit's last."""
         history = self.histories.setdefault(unit, [])
@@ -65,6 +66,7 @@ class Stream:
             history=tuple(history),
             seen=tuple(history) if self.excludes else (),
             context=self.contexts.get(unit, {}),
+            earlier=tuple(earlier),
         )
         example = Example(
             query=query,
@@ -98,12 +100,13 @@ def chains(
 
 
 def random_stream(events: int, *, items: int, units: int = 20, seed: int = 0) -> list[Example]:
-    """Return events of users who pick items at random, a minute apart."""
+    """Return events of users who pick items at random, a minute apart, as they have before."""
     rng = np.random.default_rng(seed)
     stream = Stream()
     for n in range(events):
         unit, item = f"u{rng.integers(units)}", f"i{rng.integers(items)}"
-        stream.add(unit, item, START_MS + n * 60_000)
+        earlier = [f"i{(n + k) % items}" for k in range(n % 4)]
+        stream.add(unit, item, START_MS + n * 60_000, earlier=earlier)
     return stream.examples
 
 

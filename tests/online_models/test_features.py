@@ -6,6 +6,7 @@ import pytest
 from online_models.context_fields import FIELDS
 from online_models.feature_names import feature_names
 from online_models.features import features
+from online_models.likeness import NEAR
 from online_models.recommender import Recommender
 from online_models.retrieval import Candidates
 from online_models.state import ModelState
@@ -25,8 +26,11 @@ def state() -> ModelState:
     return learn(stream.examples).state
 
 
-def table(state: ModelState, *history: str) -> tuple[Candidates, dict[str, np.ndarray]]:
-    candidates = Recommender(state).rank(Query("u", "u", history=history)).candidates
+def table(
+    state: ModelState, *history: str, earlier: tuple[str, ...] = ()
+) -> tuple[Candidates, dict[str, np.ndarray]]:
+    query = Query("u", "u", history=history, earlier=earlier)
+    candidates = Recommender(state).rank(query).candidates
     values = features(state, candidates)
     names = feature_names(state.config)
     assert values.shape == (len(candidates.rows), len(names))
@@ -34,7 +38,7 @@ def table(state: ModelState, *history: str) -> tuple[Candidates, dict[str, np.nd
 
 
 def test_every_feature_stands_under_its_name(state: ModelState) -> None:
-    candidates, named = table(state, *HISTORY)
+    candidates, named = table(state, *HISTORY, earlier=("b", "d", "nowhere", "b"))
     assert [state.items.id_of(row) for row in candidates.rows] == list("abcd")
     for channel, side in enumerate(("follows_0", "follows_1", "precedes_0", "precedes_1")):
         for prefix, counts in (("", candidates.rules), ("newest_", candidates.last_rules)):
@@ -46,7 +50,7 @@ def test_every_feature_stands_under_its_name(state: ModelState) -> None:
     np.testing.assert_array_equal(named["encoder"], encoded)
     np.testing.assert_array_equal(named["encoder_below_best"], encoded - encoded.max())
     outputs = state.encoder.output.array[:4, :-1]
-    near = outputs @ state.encoder.input.array[candidates.asked.history].T
+    near = outputs @ state.encoder.input.array[candidates.asked.history, NEAR].T
     np.testing.assert_allclose(named["likeness_to_newest"], near[:, 0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(named["largest_likeness"], near.max(axis=1), rtol=1e-4, atol=1e-6)
     for prefix, counts in (("", candidates.rules), ("newest_", candidates.last_rules)):
@@ -62,6 +66,8 @@ def test_every_feature_stands_under_its_name(state: ModelState) -> None:
     assert named["by_rules"].tolist() == [1, 1, 1, 1]
     np.testing.assert_allclose(named["unit_length"], np.log1p(4), rtol=1e-6)
     np.testing.assert_allclose(named["distinct_share"], 3 / 4, rtol=1e-6)
+    np.testing.assert_allclose(named["recency_in_earlier"], [0, 1, 0, 1 / 2], rtol=1e-6)
+    np.testing.assert_allclose(named["earlier_length"], np.log1p(3), rtol=1e-6)
     hours = (23 - np.arange(4)) / 6
     np.testing.assert_allclose(named["age_hours"], np.log1p(hours), rtol=1e-6)
 

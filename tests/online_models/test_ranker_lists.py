@@ -35,7 +35,9 @@ def test_a_list_is_what_ranking_shows_for_any_query(
     for n in range(900):
         item = f"i{int(rng.zipf(1.3)) % 220}"
         context = {"place": n % 3, "id": n}
-        stream.add(f"u{rng.integers(40)}", item, START_MS + n * 90_000, context=context)
+        earlier = [f"i{k % 50}" for k in range(n, n + n % 12)]
+        unit = f"u{rng.integers(40)}"
+        stream.add(unit, item, START_MS + n * 90_000, context=context, earlier=earlier)
     config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
     recommender = Recommender(ModelState(config))
     for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):
@@ -48,8 +50,8 @@ def test_a_list_is_what_ranking_shows_for_any_query(
         target = learning.state.items.row_of(example.item_id)
         word = update(f"i{n % 9}", in_stock=n % 5 > 0)
         if described:
-            category = (f"c{n % 4}",)
-            word = msgspec.structs.replace(word, item_id=f"i{n % 250}", categories=category)
+            words_of = (f"c{n % 4}", f"d{n % 7}", f"e{n % 11}")  # no two items tie
+            word = msgspec.structs.replace(word, item_id=f"i{n % 250}", categories=words_of)
         words = [(example.offset, word)]
         learning.learn_many([example], updates=words)
         learning._batch.settle()

@@ -324,7 +324,7 @@ def test_shapes_do_not_change_in_a_models_life() -> None:
         ),
         (
             Put("encoder.positions", np.array([99]).tobytes(), b"\0" * 4),
-            "an entry does not fit: table encoder.positions has 4 cells, entry names more",
+            "an entry does not fit: table encoder.positions has 3 cells, entry names more",
         ),
     ],
 )
