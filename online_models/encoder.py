@@ -9,6 +9,7 @@ from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 RECENT = 8_192
 """How many of the last positives are kept to draw negatives from."""
@@ -66,6 +67,7 @@ class Encoder:
             *(self.input_energy, self.output_energy, self.position_energy),
             *(self.context, self.context_energy),
         )
+        self._pulls: tuple[Doubles, Doubles] | None = None
 
     def query(self, history: Rows, earlier: Rows, slots: Rows) -> Floats:
         """Return the query vector of a history and a context, of shape ``(dimensions + 1,)``.
@@ -83,18 +85,24 @@ class Encoder:
         """
         query = np.ones(self.dimensions + 1, dtype=np.float32)
         query[:-1] = self.context.array[slots].sum(axis=0)
-        for logits, part, vectors in zip(self.positions.array, READS, USES, strict=True):
+        for pulls, totals, part, vectors in zip(*self.pulls(), READS, USES, strict=True):
             rows = (history, earlier)[part][: self.window]
             if len(rows):
-                pulls = np.exp(logits[: len(rows)] - logits[: len(rows)].max())
-                query[:-1] += (pulls / pulls.sum()) @ self.input.array[rows, vectors]
+                attention = (pulls[: len(rows)] / totals[len(rows) - 1]).astype(np.float32)
+                query[:-1] += attention @ self.input.array[rows, vectors]
         return query
 
-    def pulls(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def pulls(self) -> tuple[Doubles, Doubles]:
         """Return the exponentials of the positions' logits and their running sums, by head."""
-        logits = self.positions.array.astype(np.float64)
-        pulls = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return pulls, np.cumsum(pulls, axis=1)
+        if self._pulls is None:
+            logits = self.positions.array.astype(np.float64)
+            pulls = np.exp(logits - logits.max(axis=1, keepdims=True))
+            self._pulls = pulls, np.cumsum(pulls, axis=1)
+        return self._pulls
+
+    def touch(self) -> None:
+        """Tell that positions changed."""
+        self._pulls = None
 
     def scores(self, query: Floats, rows: Rows) -> Floats:
         """Return the scores of rows, of shape ``(rows,)``."""

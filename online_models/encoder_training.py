@@ -167,6 +167,7 @@ class EncoderTrainer:
         rate = self.learning_rate / np.sqrt(energy + np.float32(1e-8))
         encoder.positions.array -= rate * positions
         encoder.positions.mark_all()
+        encoder.touch()
         encoder.position_energy.mark_all()
 
     def _step_contexts(self, contexts: Rows, slopes: Floats) -> None:

@@ -148,6 +148,31 @@ def recollect(rows: Any, earlier: Any, log_times: Any, table: Any) -> None:
             table[n, 0] = 1 / (1 + k)
 
 
+@jit_sums
+def taste(
+    history: Any,
+    counts: Any,
+    total: Any,
+    first_seen_ms: Any,
+    now_ms: int,
+    unit_ms: float,
+    popular: Any,
+    aged: Any,
+    table: Any,
+) -> None:
+    """Write what ``features.write_taste`` does, with the longest horizon's counts and total."""
+    share, age = np.float32(0), np.float32(0)
+    for row in history:
+        share += np.log(counts[row] / max(total, np.float32(1e-30)) + np.float32(1e-6))
+        age += np.log1p(np.float32(max(now_ms - first_seen_ms[row], 0) / unit_ms))
+    share, age = share / max(1, len(history)), age / max(1, len(history))
+    for n in range(len(table)):
+        table[n, 0], table[n, 1] = share, abs(popular[n] - share)
+        table[n, 2], table[n, 3] = age, abs(aged[n] - age)
+    if not len(history):
+        table[:] = 0
+
+
 @jit
 def compare(logs: Any, table: Any) -> None:
     """Write by how much each column falls short of its best; what is no number stays alone."""

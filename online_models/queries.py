@@ -7,7 +7,6 @@ from schemas.events import Scalar
 from schemas.examples import Query
 from schemas.user_state import Session, StreamRules, UserState, Visit
 
-
 EARLIER = 20
 """The most items of other sessions that a query tells."""
 

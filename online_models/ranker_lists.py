@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import candidate_kernels as kernels
-from online_models import encoder_kernels
+from online_models import encoder_kernels, ranker_kernels
 from online_models import feature_kernels as features
 from online_models.asked import Asked, earlier_rows
 from online_models.content import Profile
@@ -17,7 +17,7 @@ from online_models.contexts import EVERYTHING, PRIOR_EVENTS
 from online_models.decay_kernels import increments
 from online_models.encoder import HEADS, READS, USES
 from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
-from online_models.features import HOUR_MS, write_taste
+from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
 from online_models.likeness import ENCODED, LIKE_ITEMS, NEAR
 from online_models.popularity import TRUST
@@ -31,6 +31,10 @@ Floats = npt.NDArray[np.float32]
 
 NO_SCORES = np.zeros(0, dtype=np.float32)
 NO_ROWS = np.zeros(0, dtype=np.int64)
+
+
+LONGEST = 96
+"""Candidates of a list that is learnt from: more of them teach no more, and cost their time."""
 
 
 class ListMaker(Protocol):
@@ -200,7 +204,17 @@ class RankerLists:
         features.recollect(rows, asked.earlier, self._log_times, own[:, 6:8])
         own[:, 8] = logs[:, at + 3]
         taste, lifts = own[:, 9 : 9 + TASTE], own[:, 9 + TASTE : 9 + TASTE + LIFTS]
-        write_taste(state, asked.history, table[:, at - 1], own[:, 8], taste)
+        features.taste(
+            asked.history,
+            popularity.counts.array[:, -1],
+            popularity.totals.array[0, -1],
+            state.items.first_seen_ms.array,
+            state.progress.time_ms,
+            HOUR_MS,
+            table[:, at - 1],
+            own[:, 8],
+            taste,
+        )
         features.sum_up(logs[:, at + 4 :], state.contexts.fields.of(asked.slots), lifts)
         return table
 
@@ -245,3 +259,16 @@ class RankerLists:
             return
         outputs, inputs = encoder.output.array, encoder.input.array[:, NEAR]
         features.liken(rows, asked.vector, outputs, inputs, asked.history[:LIKE_ITEMS], table)
+
+
+def thinned(made: tuple[Floats, int], seed: int) -> tuple[Floats, int]:
+    """Return a list with the chosen candidate and a sample of the others, ``LONGEST`` at most.
+
+    ``seed`` decides the sample, with nothing else.
+    """
+    features, place = made
+    if len(features) <= LONGEST:
+        return made
+    kept = np.empty((LONGEST, features.shape[1]), dtype=np.float32)
+    mixed = seed * 2_654_435_761 % 2**31  # seeds in a row begin alike in such a generator
+    return kept, ranker_kernels.thin(features, place, mixed, kept)

@@ -182,6 +182,8 @@ class ModelState:
             self.popularity.touch(rows)
         elif table is self.contexts.keys:
             self.contexts.touch()
+        elif table is self.encoder.positions:
+            self.encoder.touch()
 
     def _evict(self, entry: Evict) -> None:
         rows = np.array(entry.rows, dtype=np.int64)

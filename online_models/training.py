@@ -64,7 +64,10 @@ class Training:
 
     def _encode(self, batch: MicroBatch) -> None:
         filled = len(batch)
-        targets, histories = batch.targets[:filled], batch.histories[:filled, : self.encoder.encoder.window]
+        targets, histories = (
+            batch.targets[:filled],
+            batch.histories[:filled, : self.encoder.encoder.window],
+        )
         known = targets != UNKNOWN
         follows = known & (histories[:, 0] != UNKNOWN)
         progress = self.state.progress

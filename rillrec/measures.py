@@ -40,12 +40,12 @@ def measures_said(
         A name or an interval that does not exist, a model that is to be kept while others lag, or
         the catalogue's part where there is no catalogue.
     """
-    from online_models.evaluation.ablation import check_sources
+    from online_models.evaluation.ablation import check_ablated
     from online_models.evaluation.contenders import check_contenders
 
     names, sources, texts = _listed(compare), _listed(ablate), _listed(sync_interval)
     _refuse(lambda: check_contenders(names), "--compare")
-    _refuse(lambda: check_sources(sources), "--ablate")
+    _refuse(lambda: check_ablated(sources), "--ablate")
     intervals = _refuse(lambda: [interval_ms(text) for text in texts], "--sync-interval")
     for said, option in ((sources, "--ablate"), (texts, "--sync-interval")):
         if said and into:

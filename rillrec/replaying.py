@@ -13,12 +13,13 @@ from flows.lease import Lease, this_process
 from flows.recommend import build_flow, wall_ms
 from flows.sources.file import FileSource
 from flows.tally import Tally
-from online_models.evaluation.ablation import Without
+from online_models.evaluation.ablation import TOLD, Untold, Without
 from online_models.evaluation.contenders import DEFAULTS, contenders_of
 from online_models.evaluation.herald import Herald
 from online_models.evaluation.lagging import Feed, Lagging
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
+from online_models.state import ModelState
 from rillrec.engine import run_flow
 from rillrec.exits import UNAVAILABLE
 from rillrec.intervals import interval_name
@@ -45,7 +46,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
     sync_ms
         Intervals of event time by which models lag that rank the same targets. Not with a store.
     without
-        A source that nobody listens to; all of them are heard where it is empty.
+        A source that nobody listens to, or what no event tells (see ``ablation``); all is heard
+        where it is empty.
     items
         The catalogue: see ``Herald``.
     """
@@ -101,12 +103,8 @@ class Replay:
         if replica.version:
             check_reading(config, replica.state.config)
         self.starts_at = _row_reached(replica, source)
-        without = Without(replica.state, protocol.without) if protocol.without else None
-        self.learner = Learner(
-            replica.state,
-            without,
-            lists=without,
-            publish_interval_ms=None if store is None else PUBLISH_INTERVAL_MS,
+        self.learner = _learner(
+            replica.state, protocol.without, None if store is None else PUBLISH_INTERVAL_MS
         )
         self.evaluator = _evaluator(self.learner, protocol, unit=settings.stream.unit)
         self.learner.observer = self.evaluator
@@ -159,6 +157,13 @@ class Replay:
             "events_per_s": round(tally.events / self.seconds, 1) if self.seconds else 0.0,
             **self.evaluator.report(),
         }
+
+
+def _learner(state: ModelState, left_out: str, publish_interval_ms: int | None) -> Learner:
+    if left_out in TOLD:
+        return Untold(state, left_out)
+    without = Without(state, left_out) if left_out else None
+    return Learner(state, without, lists=without, publish_interval_ms=publish_interval_ms)
 
 
 def _evaluator(learner: Learner, protocol: Protocol, *, unit: str) -> Evaluator:

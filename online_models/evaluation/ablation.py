@@ -1,19 +1,23 @@
-"""A recommender without one of its sources: what the source adds."""
+"""A recommender without one of its sources, or of what queries tell: what each adds."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
 from online_models.feature_names import feature_names
 from online_models.items import UNKNOWN
+from online_models.learner import Learner
 from online_models.recommender import Ranking, Recommender
 from online_models.retrieval import SOURCES, Candidates
 from online_models.state import ModelState
-from schemas.examples import Query
+from schemas.examples import Example, Query
+from schemas.model_log import Publish
 from schemas.slate_rules import SlateRules
 
 Floats = npt.NDArray[np.float32]
@@ -26,6 +30,8 @@ TOLD_BY = {
     "content": ("content", "untried"),
 }
 """How the names of the features begin that only one source tells."""
+TOLD = ("context", "earlier")
+"""What queries tell besides the unit's own items, by the name of its field."""
 
 
 class Without(Recommender):
@@ -43,7 +49,8 @@ class Without(Recommender):
 
     def __init__(self, state: ModelState, source: str) -> None:
         super().__init__(state)
-        check_sources([source])
+        if source not in SOURCES:
+            raise ValueError(f"there is no source called {source!r}: take {', '.join(SOURCES)}")
         self.source = source
         begins = TOLD_BY.get(source, (source,))
         names = feature_names(state.config)
@@ -67,11 +74,33 @@ class Without(Recommender):
         return ranking.features, int(places[0])
 
 
-def check_sources(names: Sequence[str]) -> None:
-    """Raise ``ValueError`` where a source does not exist, naming those that do."""
+class Untold(Learner):
+    """Learns a stream as if its events did not tell one of ``TOLD``."""
+
+    def __init__(self, state: ModelState, field: str) -> None:
+        super().__init__(state, publish_interval_ms=None)
+        self.field = field
+
+    def learn_many(self, examples: Sequence[Example], **where: Any) -> list[Publish]:
+        """Absorb a run of examples without what is not to be told."""
+        return super().learn_many([without(one, self.field) for one in examples], **where)
+
+
+def without(example: Example, field: str) -> Example:
+    """Return an example that does not tell one of ``TOLD``."""
+    if field == "earlier":
+        query = structs.replace(example.query, earlier=())
+        return structs.replace(example, query=query)
+    query = structs.replace(example.query, context={})
+    return structs.replace(example, query=query, context={})
+
+
+def check_ablated(names: Sequence[str]) -> None:
+    """Raise ``ValueError`` where nothing of that name can be left out, naming what can."""
     for name in names:
-        if name not in SOURCES:
-            raise ValueError(f"there is no source called {name!r}: take {', '.join(SOURCES)}")
+        if name not in (*SOURCES, *TOLD):
+            known = ", ".join((*SOURCES, *TOLD))
+            raise ValueError(f"there is no source called {name!r}: take {known}")
 
 
 def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:

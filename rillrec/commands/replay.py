@@ -89,7 +89,8 @@ def replay(
         typer.Option(
             metavar="SOURCE,…",
             help="Learn all anew without that source, one more pass for each, and tell what it "
-            "adds.",
+            "adds; also without the events' context (context), or a user's other sessions "
+            "(earlier).",
             show_default=False,
         ),
     ] = None,

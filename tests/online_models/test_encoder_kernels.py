@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from online_models import encoder_kernels as kernels
+from online_models.encoder import HEADS, READS, USES, VECTORS
 
 Floats = npt.NDArray[np.float32]
 BATCH, ROWS = 3, 20
@@ -28,39 +31,48 @@ def test_attention_is_the_same_wherever_the_positions_lie(
     window: int, dimensions: int, gap_bytes: int
 ) -> None:
     dice = np.random.default_rng(0)
-    histories = dice.integers(0, ROWS, (BATCH, window))
-    pulls = np.exp(dice.standard_normal(window))
-    table = dice.standard_normal((ROWS, dimensions)).astype(np.float32)
+    histories = dice.integers(0, ROWS, (BATCH, 2, window))
+    pulls = np.exp(dice.standard_normal((HEADS, window)))
+    table = dice.standard_normal((ROWS, VECTORS, dimensions)).astype(np.float32)
     none = np.full((BATCH, 2), -1), np.zeros((2, dimensions), dtype=np.float32)
 
-    def read(pulls: npt.NDArray[np.float64], attention: Floats) -> list[list[float]]:
+    def read(pulls: npt.NDArray[np.float64], attention: Floats) -> list[Any]:
         queries = np.empty((BATCH, dimensions + 1), dtype=np.float32)
         kernels.read(
-            histories, none[0], pulls, np.cumsum(pulls), table, none[1], attention, queries
+            READS,
+            USES,
+            histories,
+            none[0],
+            pulls,
+            np.cumsum(pulls, axis=1),
+            table,
+            none[1],
+            attention,
+            queries,
         )
         return [*attention.tolist(), *queries.tolist()]
 
-    apart = read(pulls, np.zeros((BATCH, window), dtype=np.float32))
-    near, room = beside(pulls, gap_bytes, BATCH * window)
-    assert read(near, room.reshape(BATCH, window)) == apart  # type: ignore[arg-type]
-    assert np.sum(apart[:BATCH], axis=1) == pytest.approx(1.0)
+    apart = read(pulls, np.zeros((BATCH, HEADS, window), dtype=np.float32))
+    near, room = beside(pulls, gap_bytes, BATCH * HEADS * window)
+    assert read(near, room.reshape(BATCH, HEADS, window)) == apart  # type: ignore[arg-type]
+    assert np.sum(apart[:BATCH], axis=2) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("dimensions", [8, 16, 64])
 @pytest.mark.parametrize("gap_bytes", [0, 16, 64, 4_096])
 def test_gradients_are_the_same_wherever_the_slopes_lie(dimensions: int, gap_bytes: int) -> None:
     dice = np.random.default_rng(0)
-    histories = dice.integers(0, ROWS, (BATCH, 4))
-    attention = dice.random((BATCH, 4)).astype(np.float32)
+    histories = dice.integers(0, ROWS, (BATCH, 2, 4))
+    attention = dice.random((BATCH, HEADS, 4)).astype(np.float32)
     slopes = dice.standard_normal((BATCH, dimensions + 1)).astype(np.float32)
-    table = dice.standard_normal((ROWS, dimensions)).astype(np.float32)
+    table = dice.standard_normal((ROWS, VECTORS, dimensions)).astype(np.float32)
     rows = np.arange(ROWS)
 
     def spread(slopes: Floats, gradient: Floats) -> list[float]:
-        positions = np.zeros(4, dtype=np.float32)
-        kernels.spread(histories, attention, slopes, table, rows, gradient, positions)
+        positions = np.zeros((HEADS, 4), dtype=np.float32)
+        kernels.spread(READS, USES, histories, attention, slopes, table, rows, gradient, positions)
         return [*gradient.ravel().tolist(), *positions.tolist()]
 
-    apart = spread(slopes, np.zeros((ROWS, dimensions), dtype=np.float32))
-    near, room = beside(slopes, gap_bytes, ROWS * dimensions)
-    assert spread(near, room.reshape(ROWS, dimensions)) == apart
+    apart = spread(slopes, np.zeros(table.shape, dtype=np.float32))
+    near, room = beside(slopes, gap_bytes, table.size)
+    assert spread(near, room.reshape(table.shape)) == apart

@@ -9,7 +9,13 @@ from online_models.encoder_training import EncoderTrainer
 
 SIZE = 60
 TARGETS = np.array([4, 9, 4])
-HISTORIES = np.array([[1, 2, -1, -1], [7, -1, -1, -1], [2, 2, 9, 1]])
+HISTORIES = np.array(
+    [
+        [[1, 2, -1, -1], [9, 1, -1, -1]],
+        [[7, -1, -1, -1], [-1, -1, -1, -1]],
+        [[2, 2, 9, 1], [8, 2, 2, 8]],
+    ]
+)
 CONTEXTS = np.array([[1, 3], [-1, -1], [3, -1]])
 WEIGHTS = np.array([1.0, 0.3, 5.0], dtype=np.float32)
 
@@ -44,10 +50,12 @@ def test_a_step_equals_a_dense_one_in_torch() -> None:
     total, losses = torch.zeros(()), []
     asked = zip(TARGETS, HISTORIES, CONTEXTS, WEIGHTS, strict=True)
     for target, history, slots, weight in asked:
-        read = [row for row in history[:3].tolist() if row >= 0]
-        attention = torch.softmax(positions[: len(read)], 0)
-        query = sum(a * inputs[row] for a, row in zip(attention, read, strict=True))
-        query = query + contexts[slots[slots >= 0].tolist()].sum(dim=0)
+        query = contexts[slots[slots >= 0].tolist()].sum(dim=0)
+        for head, (part, vectors) in enumerate([(0, 0), (0, 1), (1, 0)]):
+            read = [row for row in history[part, :3].tolist() if row >= 0]
+            attention = torch.softmax(positions[head, : len(read)], 0)
+            for a, row in zip(attention, read, strict=True):
+                query = query + a * inputs[row, vectors]
         scores = outputs[candidates][:, :-1] @ query + outputs[candidates][:, -1]
         scores = scores - torch.tensor(log_expected)
         wanted = int(np.searchsorted(candidates, target))
@@ -64,7 +72,7 @@ def test_a_step_equals_a_dense_one_in_torch() -> None:
     ):
         gradient = leaf.grad
         assert gradient is not None
-        energy = gradient**2 if dense else (gradient**2).mean(1, keepdim=True)
+        energy = gradient**2 if dense else (gradient**2).mean(-1, keepdim=True)
         moved = leaf - 0.1 * gradient / torch.sqrt(energy + 1e-8)
         np.testing.assert_allclose(table.array, moved.detach().numpy(), rtol=1e-4, atol=1e-5)
 
@@ -75,7 +83,7 @@ def test_only_rows_that_take_part_are_touched() -> None:
     candidates, _ = trainer._candidates(TARGETS, SIZE, 0, ())
     step(trainer)
     for table, rows in (
-        *((t, [1, 2, 7, 9]) for t in (trainer.encoder.input, trainer.encoder.input_energy)),
+        *((t, [1, 2, 7, 8, 9]) for t in (trainer.encoder.input, trainer.encoder.input_energy)),
         *(
             (t, candidates.tolist())
             for t in (trainer.encoder.output, trainer.encoder.output_energy)

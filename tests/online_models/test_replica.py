@@ -82,9 +82,9 @@ def run(play: Play, learning: Learner) -> list[Publish]:
             offset = offsets[partition]
             unit = f"u{rng.integers(12)}"
             context = {"place": int(rng.integers(2)), "burst": burst % 3, "id": offset}
-            examples.append(
-                stream.add(unit, item, time_ms, weight=weight, offset=offset, context=context)
-            )
+            earlier = [LINES[first + k] for k in range(offset % 3)]
+            asked = {"offset": offset, "context": context, "earlier": earlier}
+            examples.append(stream.add(unit, item, time_ms, weight=weight, **asked))
             offsets[partition] += 1
             if rng.random() < 0.2:
                 updates.append((offsets[partition], any_update(rng, LINES[first])))
@@ -124,7 +124,8 @@ def slates(state: ModelState) -> list[object]:
     for n in range(0, len(LINES), 97):
         history = tuple(LINES[n : n + 6])
         context = {"place": str(n % 2), "burst": n % 3}
-        query = Query("u", "u", history=history, seen=history[:2], context=context)
+        earlier = tuple(LINES[n + 6 : n + 9])
+        query = Query("u", "u", history, history[:2], context=context, earlier=earlier)
         answers.append(recommender.recommend(query, 10))
         answers.append(recommender.score(query, LINES[n + 3 : n + 9]))
         answers.append(recommender.similar(LINES[n], 5))

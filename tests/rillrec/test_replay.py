@@ -249,9 +249,9 @@ def test_a_source_that_is_left_out_is_told_with_what_it_adds(run: Run, tmp_path:
     file = write_csv(tmp_path / "a.csv", 600)
     plain, ablated = (
         report(run, file),
-        report(run, file, "--ablate", "session", "--ablate", "rules"),
+        report(run, file, "--ablate", "session,earlier", "--ablate", "rules"),
     )
-    assert list(ablated["ablation"]) == ["session", "rules"]
+    assert list(ablated["ablation"]) == ["session", "earlier", "rules"]
     for told in ablated["ablation"].values():
         gain = ablated["metrics"]["mrr@20"] - told["metrics"]["mrr@20"]
         assert told["mrr@20_gain"] == pytest.approx(gain, abs=2e-4)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from online_models.context_fields import FIELDS
-from online_models.evaluation.ablation import TOLD_BY, Without, check_sources
+from online_models.evaluation.ablation import TOLD, TOLD_BY, Untold, Without, check_ablated
 from online_models.feature_names import feature_names
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
@@ -17,10 +17,11 @@ from online_models.retrieval import SOURCES
 from online_models.state import ModelState
 from schemas.events import ItemUpdate
 from schemas.examples import Query
-from tests.builders import SMALL, chains, learner
+from tests.builders import SMALL, START_MS, Stream, chains, differences, learner
 
 SHARED = {
     *("unit_length", "distinct_share", "age_hours", "history_age_hours", "apart_in_age"),
+    *("recency_in_earlier", "earlier_length"),
     *("context_lift", "context_largest_lift", "context_least_lift"),
     *(f"context_field_{number}" for number in range(FIELDS)),
 }
@@ -109,8 +110,27 @@ def test_what_a_source_adds_is_seen_when_all_is_learnt_without_it() -> None:
     assert found[""] > found["rules"] + 0.05
 
 
+@pytest.mark.parametrize("field", TOLD)
+def test_what_is_not_told_is_not_learnt(field: str) -> None:
+    told, plain = Stream(), Stream()
+    for n in range(300):
+        unit, item = f"s{n % 40}", f"i{n * 7 % 60}"
+        both = {"context": {"place": n % 3}, "earlier": (f"i{n % 50}",)}
+        told.add(unit, item, START_MS + n, **both)  # type: ignore[arg-type]
+        plain.add(unit, item, START_MS + n, **{name: both[name] for name in both if name != field})  # type: ignore[arg-type]
+    states = []
+    for learning, stream in (
+        (Untold(ModelState(SMALL), field), told),
+        (learner(micro_batch=64), plain),
+    ):
+        learning.learn_many(stream.examples)
+        learning.close_micro_batch()
+        states.append(learning.state)
+    assert differences(*states) == []
+
+
 def test_a_source_that_does_not_exist_is_told_with_those_that_do() -> None:
     with pytest.raises(ValueError, match=r"no source called 'rule': take popularity, rules"):
-        check_sources(["rules", "rule"])
+        check_ablated(["rules", "rule"])
     with pytest.raises(ValueError, match="no source called 'rule'"):
         Without(ModelState(SMALL), "rule")
