@@ -29,7 +29,8 @@ class Asked:
     slots
         Of the context's followed values.
     vector
-        The encoder's query, of shape ``(dimensions + 1,)``; ``None`` without a history.
+        The encoder's query, of shape ``(dimensions + 1,)``; ``None`` where no item is
+        known that the user chose.
     """
 
     history: Rows
@@ -46,7 +47,9 @@ def read(state: ModelState, query: Query) -> Asked:
     earlier = earlier_rows(state, query)
     barred = distinct(np.array(state.items.rows_of(query.seen), dtype=np.int64))
     slots = state.contexts.slots_of(query.context)
-    vector = state.encoder.query(history, earlier, slots) if len(history) else None
+    vector = None
+    if len(history) or len(earlier):
+        vector = state.encoder.query(history, earlier, slots)
     return Asked(history, earlier, barred, slots, vector)
 
 

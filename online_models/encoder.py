@@ -77,9 +77,9 @@ class Encoder:
         Parameters
         ----------
         history
-            Rows, newest first, one at least.
+            Rows of the unit, newest first.
         earlier
-            Rows of other units, newest first.
+            Rows of the user's other units, newest first.
         slots
             Of the context's values.
         """

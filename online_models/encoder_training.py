@@ -84,7 +84,7 @@ class EncoderTrainer:
             Of shape ``(batch,)``.
         histories
             Of the unit and of the user's others, newest first, padded with -1, of shape
-            ``(batch, 2, window)``; no unit's is empty.
+            ``(batch, 2, window)``; one of both holds an item.
         weights
             Of shape ``(batch,)``.
         contexts

@@ -108,6 +108,8 @@ def liken(rows: Any, vector: Any, outputs: Any, inputs: Any, history: Any, table
             if k == 0:
                 table[n, 2] = product
         table[n, 3] = largest
+        if not len(history):
+            table[n, 2] = table[n, 3] = 0
     for n in range(len(rows)):
         table[n, 1] = table[n, 0] - best
 

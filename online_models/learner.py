@@ -12,7 +12,7 @@ import msgspec
 from online_models.index_upkeep import IndexUpkeep
 from online_models.list_sample import ListSample
 from online_models.micro_batch import MicroBatch
-from online_models.ranker_lists import ListMaker, RankerLists, thinned
+from online_models.ranker_lists import ListMaker, RankerLists
 from online_models.recommender import Ranking, Recommender
 from online_models.state import ModelState
 from online_models.training import Training
@@ -261,7 +261,7 @@ class Learner:
         wanted = self.observer is not None and self.observer.wants(example)
         listed = (
             example.weight > 0
-            and bool(example.query.history)
+            and bool(example.query.history or example.query.earlier)
             and self._takes_list(example.query.unit_key)
         )
         if wanted or listed:
@@ -270,7 +270,6 @@ class Learner:
             self.observer.observe(example, self.recommender.rank(example.query))
         row = self.state.items.row_of(example.item_id)
         learnt = self._lists.of(example.query, row) if listed else None
-        learnt = thinned(learnt, self.state.progress.absorbed) if learnt else None
         self._batch.tick(example.time_ms)  # only now: a request can't know when it will be answered
         if example.weight > 0:
             self._entries += self._batch.add(example, learnt)

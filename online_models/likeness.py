@@ -21,7 +21,7 @@ ENCODED = 4
 
 
 def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
-    """Return what the encoder makes of candidates, of shape ``(n, 4)``: 0 without a history.
+    """Return what the encoder makes of candidates, of shape ``(n, 4)``: 0 without any item.
 
     The score, by how much it falls short of the list's best, and the products with the input
     vectors of the newest item and of the one that is most alike. The score reads the history as
@@ -33,6 +33,8 @@ def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
     vectors = state.encoder.output.array[rows]
     table[:, 0] = vectors @ asked.vector
     table[:, 1] = below_best(table[:, 0])
+    if not len(asked.history):
+        return table
     items = state.encoder.input.array[asked.history[:LIKE_ITEMS], NEAR]
     near = vectors[:, :-1] @ items.T  # (n, items)
     table[:, 2] = near[:, 0]

@@ -157,7 +157,7 @@ def _place_of(rows: npt.NDArray[np.int64], row: int) -> int:
 
 def _confidence(ranking: Ranking, slate: npt.NDArray[np.int64]) -> tuple[float, float]:
     """Return the ranker's probability of the slate's first item, and of all of them."""
-    if not len(ranking.candidates.history) or not len(slate):
+    if not ranking.candidates.ranked or not len(slate):
         return NAN, NAN
     probabilities = softmax_of(ranking.scores, slate)
     return float(probabilities[0]), float(probabilities.sum())

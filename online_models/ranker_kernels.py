@@ -11,31 +11,6 @@ import numpy as np
 
 from online_models.compiled import jit, jit_sums
 
-MODULUS, MULTIPLIER = 2**31 - 1, 48_271  # of Park and Miller's generator
-
-
-@jit
-def thin(features: Any, place: int, seed: int, kept: Any) -> int:
-    """Copy one candidate and a sample of the others to ``kept``, in order; return its new place.
-
-    Each subset of the others is as likely (Knuth, TAOCP 2, 3.4.2, algorithm S).
-    """
-    wanted, left, at, new_place = len(kept) - 1, len(features) - 1, 0, 0
-    state = seed % (MODULUS - 1) + 1
-    for n in range(len(features)):
-        if n != place:
-            state = state * MULTIPLIER % MODULUS
-            taken = state * left < wanted * MODULUS
-            left -= 1
-            if not taken:
-                continue
-            wanted -= 1
-        else:
-            new_place = at
-        kept[at] = features[n]
-        at += 1
-    return new_place
-
 
 @jit_sums
 def tally(features: Any, mean: Any, sums: Any, squares: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import candidate_kernels as kernels
-from online_models import encoder_kernels, ranker_kernels
+from online_models import encoder_kernels
 from online_models import feature_kernels as features
 from online_models.asked import Asked, earlier_rows
 from online_models.content import Profile
@@ -31,10 +31,6 @@ Floats = npt.NDArray[np.float32]
 
 NO_SCORES = np.zeros(0, dtype=np.float32)
 NO_ROWS = np.zeros(0, dtype=np.int64)
-
-
-LONGEST = 96
-"""Candidates of a list that is learnt from: more of them teach no more, and cost their time."""
 
 
 class ListMaker(Protocol):
@@ -109,7 +105,7 @@ class RankerLists:
         barred = np.array(items.rows_of(query.seen), dtype=np.int64)
         slots = state.contexts.slots_of(query.context)
         earlier = earlier_rows(state, query) if query.earlier else NO_ROWS
-        if not len(history):
+        if not len(history) and not len(earlier):
             return Asked(history, earlier, barred, slots, None)
         read = np.full((1, 2, encoder.window), UNKNOWN)
         for part, rows in enumerate((history[: encoder.window], earlier)):
@@ -259,16 +255,3 @@ class RankerLists:
             return
         outputs, inputs = encoder.output.array, encoder.input.array[:, NEAR]
         features.liken(rows, asked.vector, outputs, inputs, asked.history[:LIKE_ITEMS], table)
-
-
-def thinned(made: tuple[Floats, int], seed: int) -> tuple[Floats, int]:
-    """Return a list with the chosen candidate and a sample of the others, ``LONGEST`` at most.
-
-    ``seed`` decides the sample, with nothing else.
-    """
-    features, place = made
-    if len(features) <= LONGEST:
-        return made
-    kept = np.empty((LONGEST, features.shape[1]), dtype=np.float32)
-    mixed = seed * 2_654_435_761 % 2**31  # seeds in a row begin alike in such a generator
-    return kept, ranker_kernels.thin(features, place, mixed, kept)

@@ -140,9 +140,8 @@ class Recommender:
         else:
             ranking = self.rank(query, rules, at_least=k)
         arranged = ranking.arranged(k, [one.place for one in drawn])
-        ranked = len(ranking.candidates.history) > 0
         table = ranking.features[arranged.places]
-        shown = table.astype("<f4", copy=False).tobytes() if ranked else b""
+        shown = table.astype("<f4", copy=False).tobytes() if ranking.candidates.ranked else b""
         slate = self._slate(ranking, arranged, shown)
         return _with_propensities(slate, arranged, drawn) if drawn else slate
 
@@ -220,7 +219,7 @@ class Recommender:
 
     def _rank(self, candidates: Candidates, rules: SlateRules) -> Ranking:
         table = self._features(candidates)
-        if len(candidates.history):
+        if candidates.ranked:
             scores = self.state.ranker.scores(table)
         else:
             scores = candidates.own["popularity"] * _lift(candidates.lifts)

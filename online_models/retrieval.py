@@ -50,6 +50,11 @@ class Candidates:
         """Rows of the unit's items, newest first."""
         return self.asked.history
 
+    @property
+    def ranked(self) -> bool:
+        """Whether the ranker weighs them: it has learnt nothing of users without any history."""
+        return self.asked.vector is not None
+
 
 class Retriever:
     """Asks every source of a model for candidates.

@@ -64,17 +64,18 @@ class Training:
 
     def _encode(self, batch: MicroBatch) -> None:
         filled = len(batch)
-        targets, histories = (
-            batch.targets[:filled],
-            batch.histories[:filled, : self.encoder.encoder.window],
+        targets, window = batch.targets[:filled], self.state.encoder.window
+        histories = np.stack(
+            [batch.histories[:filled, :window], batch.earlier[:filled]],
+            axis=1,  # (filled, 2, window)
         )
         known = targets != UNKNOWN
-        follows = known & (histories[:, 0] != UNKNOWN)
+        follows = known & (histories[:, :, 0] != UNKNOWN).any(axis=1)
         progress = self.state.progress
         if follows.any():
             self.encoder.learn(
                 targets[follows],
-                np.stack([histories, batch.earlier[:filled]], axis=1)[follows],
+                histories[follows],
                 batch.weights[:filled][follows],
                 contexts=batch.asked[:filled][follows],
                 size=self.state.items.size,

@@ -85,10 +85,12 @@ class _Walk:
         return count, said, count >= self.k
 
     def history(self) -> tuple[int, str, bool]:
-        asked, known = self.query.history, self.state.items.rows_of(self.query.history)
+        asked = self.query.history or self.query.earlier
+        known = self.state.items.rows_of(asked)
         if not asked:
             return 0, "a stranger, or a new session: what trends is recommended", True
-        said = f"{len(known)} of {len(asked)} items of the history are known"
+        whose = "the history" if self.query.history else "the user's other sessions"
+        said = f"{len(known)} of {len(asked)} items of {whose} are known"
         return len(known), said, bool(known)
 
     def hard_rules(self) -> tuple[int, str, bool]:
@@ -121,7 +123,7 @@ class _Walk:
     def ranking(self) -> tuple[int, str, bool]:
         scores = self.found.scores
         finite = int(np.isfinite(scores).sum())
-        by = "the ranker" if len(self.found.candidates.history) else "popularity alone"
+        by = "the ranker" if self.found.candidates.ranked else "popularity alone"
         said = f"finite scores of {len(scores)}, by {by}{self._looked_at()}"
         return finite, said, finite == len(scores)
 

@@ -173,7 +173,7 @@ def _sources(ranking: Ranking, place: int) -> tuple[SourceWord, ...]:
 
 
 def _features(ranking: Ranking, place: int) -> tuple[tuple[FeatureWord, ...], float]:
-    if not len(ranking.candidates.history):
+    if not ranking.candidates.ranked:
         return (), 0.0
     state, values = ranking.state, ranking.features[place]
     added, baseline = contributions(state.ranker, values)

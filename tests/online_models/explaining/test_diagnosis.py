@@ -59,6 +59,13 @@ def test_a_history_of_items_that_the_model_does_not_know_is(state: ModelState) -
     assert found.steps[1].detail == "0 of 2 items of the history are known"
 
 
+def test_a_new_session_of_a_known_user_is_told_as_such(state: ModelState) -> None:
+    found = told(state, query=Query("u", "u", earlier=("i3", "x")))
+    assert found.steps[1].detail == "1 of 2 items of the user's other sessions are known"
+    assert found.steps[5].detail == "finite scores of 40, by the ranker"
+    assert told(state, query=Query("u", "u")).steps[5].detail.endswith("by popularity alone")
+
+
 def test_hard_rules_that_leave_too_little_are_named_with_counts(state: ModelState) -> None:
     words = [ItemUpdate(item_id=i, in_stock=False) for i in IDS[:20]]
     words += [ItemUpdate(item_id=i, min_age=18) for i in IDS[20:35]]
