@@ -57,3 +57,32 @@ def slopes(active: Any, error: Any, out: Any) -> None:
     for n in range(active.shape[0]):
         for h in range(active.shape[1]):
             active[n, h] = np.float32(active[n, h] > 0) * (error[n] * out[h])
+
+
+@jit
+def adam(
+    gradient: Any,
+    moments: Any,
+    trained: Any,
+    mean: Any,
+    shares: Any,
+    corrections: Any,
+    rate: Any,
+    mean_share: Any,
+) -> None:
+    """Take a step of Adam, and move the steps' running mean by its share.
+
+    Parameters
+    ----------
+    moments
+        Of shape ``(2, parameters)``.
+    shares, corrections
+        By how much each moment moves, and what of it is to be believed so far.
+    """
+    for n in range(len(gradient)):
+        slope = gradient[n]
+        moments[0, n] += shares[0] * (slope - moments[0, n])
+        moments[1, n] += shares[1] * (slope * slope - moments[1, n])
+        deviation = np.sqrt(moments[1, n] / corrections[1]) + np.float32(1e-8)
+        trained[n] -= rate * (moments[0, n] / corrections[0]) / deviation
+        mean[n] += mean_share * (trained[n] - mean[n])

@@ -111,19 +111,17 @@ class RankerTrainer:
         kernels.slopes(active, error, out)
         hidden[:] = z.T @ active
         biases[:] = np.ones(len(active), dtype=np.float32) @ active
-        first, second = self.ranker.moments.array
-        first += (1 - BETA_1) * (gradient - first)
-        second += (1 - BETA_2) * (np.square(gradient) - second)
         step = int(self.ranker.steps.array[0])
-        corrected = first / np.float32(1 - BETA_1**step)
-        deviation = np.sqrt(second / np.float32(1 - BETA_2**step)) + np.float32(1e-8)
-        self.ranker.trained.array -= np.float32(self.learning_rate) * corrected / deviation
-        self.ranker.trained.mark_all()
-        self.ranker.moments.mark_all()
-        self._average(step)
-
-    def _average(self, step: int) -> None:
-        mean = self.ranker.parameters
-        share = max(1 - self.memory, 9 / (10 + step))
-        mean.array += np.float32(share) * (self.ranker.trained.array - mean.array)
-        mean.mark_all()
+        trained, moments, mean = self.ranker.trained, self.ranker.moments, self.ranker.parameters
+        kernels.adam(
+            gradient,
+            moments.array,
+            trained.array,
+            mean.array,
+            np.array([1 - BETA_1, 1 - BETA_2], dtype=np.float32),
+            np.array([1 - BETA_1**step, 1 - BETA_2**step], dtype=np.float32),
+            np.float32(self.learning_rate),
+            np.float32(max(1 - self.memory, 9 / (10 + step))),
+        )
+        for table in (trained, moments, mean):
+            table.mark_all()
