@@ -33,9 +33,10 @@ NAN = float("nan")
 class Evaluator:
     """Notes the rank of the true next item in the slate as it stands just before the event.
 
-    Of sessions the first event is not scored, of users it is. A target that is excluded, or not
-    known to the model, is a miss. Memory grows by about 200 bytes for each prediction, and by 100
-    to 150 for each unit, user and item.
+    The first event of a user is scored with all others, that of a session is told apart: it is no
+    *next* item, and the usual protocol of the field leaves it out. A target that is excluded, or
+    not known to the model, is a miss. Memory grows by about 200 bytes for each prediction, and by
+    100 to 150 for each unit, user and item.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ class Evaluator:
         self.contenders = contenders
         self.events = 0
         self.census = Census(state.items)
-        self.predictions = Predictions(contender.name for contender in contenders)
+        names = [contender.name for contender in contenders]
+        self.predictions, self.openings = Predictions(names), Predictions(names)
         self._units: dict[str, int] = {}  # their numbers, in the order in which they were opened
         self._last: Example | None = None
 
@@ -98,8 +100,7 @@ class Evaluator:
         if example.opens_unit:
             self._units.setdefault(key, len(self._units))
         number = self._units.get(key, -1)
-        scored = number >= 0 and number % self.score_every == 0
-        return scored and (self.unit == "user" or not example.opens_unit)
+        return number >= 0 and number % self.score_every == 0
 
     def observe(self, example: Example, ranking: Ranking) -> None:
         """Note where the target stands, and what the slate is like."""
@@ -125,17 +126,22 @@ class Evaluator:
             novelty_bits=self.census.novelty_bits(shown),
         )
         ranks = {c.name: c.rank(example, ranking, place, self.top) for c in self.contenders}
-        self.predictions.add(prediction, shown, ranks)
+        opens_session = example.opens_unit and self.unit == "session"
+        (self.openings if opens_session else self.predictions).add(prediction, shown, ranks)
 
     def reported(self) -> Reported:
         """Return the predictions that are reported: those after the warm-up."""
-        return Reported(self.predictions, warm_up=self.warm_up, events=self.events)
+        return self._after_warm_up(self.predictions)
+
+    def _after_warm_up(self, predictions: Predictions) -> Reported:
+        return Reported(predictions, warm_up=self.warm_up, events=self.events)
 
     def report(self) -> dict[str, Any]:
         """Return all figures, as ``rillrec replay --json`` prints them."""
         return report_of(
             self.reported(),
             self.census,
+            openings=self._after_warm_up(self.openings),
             items=len(self.state.items),
             seed=self.seed,
             lagging=[one.name for one in self.contenders if isinstance(one, Lagging)],

@@ -16,6 +16,8 @@ SEGMENTS = {
     "user_5_to_50": "user with 5 to 50 events",
     "user_over_50": "user with more",
     "user_anonymous": "session without a user",
+    "first_slate_returning": "known user's new session",
+    "first_slate_stranger": "stranger's session",
     "unit_at_most_1": "unit with at most 1 event",
     "item_unseen": "item never seen before",
     "item_under_1_hour": "item new within 1 hour",
@@ -115,7 +117,7 @@ def _segments_table(segments: Mapping[str, Any]) -> Table:
     for column in ("", "predictions", "hr@20", "mrr@20", "popularity hr@20"):
         table.add_column(column, justify="right" if column else "left")
     for name, label in SEGMENTS.items():
-        if name in ("unit_at_most_1", "item_unseen", "item_head"):
+        if name in ("first_slate_returning", "unit_at_most_1", "item_unseen", "item_head"):
             table.add_section()
         told = segments[name]
         if told["count"]:

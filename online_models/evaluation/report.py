@@ -13,7 +13,12 @@ from online_models.evaluation.calibration import calibration
 from online_models.evaluation.census import Census
 from online_models.evaluation.lagging import NO_MODEL
 from online_models.evaluation.predictions import Predictions
-from online_models.evaluation.segments import segment_figures, segments
+from online_models.evaluation.segments import (
+    Mask,
+    opening_segments,
+    segment_figures,
+    segments,
+)
 from online_models.evaluation.significance import mcnemar
 from online_models.evaluation.slates import gini
 from online_models.metrics import ranking_metrics, reciprocal_ranks
@@ -53,12 +58,20 @@ class Reported:
 
 
 def report_of(
-    run: Reported, census: Census, *, items: int, seed: int, lagging: Sequence[str] = ()
+    run: Reported,
+    census: Census,
+    *,
+    openings: Reported,
+    items: int,
+    seed: int,
+    lagging: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return all figures of a run.
 
     Parameters
     ----------
+    openings
+        The first predictions of sessions, told apart.
     items
         How many the model knows.
     seed
@@ -79,7 +92,10 @@ def report_of(
         "coverage": round(float(np.count_nonzero(exposures)) / max(1, items), 4),
         "intervals_95": intervals,
         "compared": compared,
-        "segments": _segments(run, census, ranks, others),
+        "segments": {
+            **_segments(run, segments(run, census), lagging),
+            **_segments(openings, opening_segments(openings), lagging),
+        },
         "slates": _slates(run, exposures, items),
         "calibration": _calibration(run, ranks),
         **({"freshness": _freshness(run, ranks, lagging, seed)} if lagging else {}),
@@ -127,11 +143,10 @@ def comparison(
     return intervals, compared
 
 
-def _segments(
-    run: Reported, census: Census, ranks: Ranks, others: dict[str, Ranks]
-) -> dict[str, Any]:
-    figures = {}
-    for name, mask in segments(run, census).items():
+def _segments(run: Reported, masks: dict[str, Mask], lagging: Sequence[str]) -> dict[str, Any]:
+    figures, ranks = {}, run.column("rank")
+    others = {name: run.ranks(name) for name in run.contenders if name not in lagging}
+    for name, mask in masks.items():
         by_source = {other: segment_figures(theirs[mask]) for other, theirs in others.items()}
         figures[name] = {**segment_figures(ranks[mask]), "by_source": by_source}
     return figures

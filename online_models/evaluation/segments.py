@@ -51,6 +51,12 @@ def segments(predictions: Columns, census: Census) -> dict[str, Mask]:
     }
 
 
+def opening_segments(openings: Columns) -> dict[str, Mask]:
+    """Return which first predictions of sessions are for users who came before, and which not."""
+    known = openings.column("user_events") > 0
+    return {"first_slate_returning": known, "first_slate_stranger": ~known}
+
+
 def segment_figures(ranks: npt.NDArray[np.int64]) -> dict[str, Any]:
     """Return count, hit rate and mean reciprocal rank at 20."""
     reciprocal = reciprocal_ranks(ranks, 20)

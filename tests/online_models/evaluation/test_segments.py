@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,6 +16,9 @@ from tests.builders import SMALL, START_MS, Stream, random_stream
 HOUR_MS = 3_600_000
 USERS = ("user_first_event", "user_under_5", "user_5_to_50", "user_over_50")
 AGES = ("item_unseen", "item_under_1_hour", "item_under_1_day", "item_older")
+
+
+FIRST_SLATES = ("first_slate_returning", "first_slate_stranger")
 
 
 def evaluated(stream: Stream, *, unit: str = "user") -> Evaluator:
@@ -74,6 +78,8 @@ def test_each_prediction_is_in_one_segment_of_each_kind(unit: str) -> None:
         np.testing.assert_array_equal(sum(found[name].astype(int) for name in kind), 1)
     told = evaluator.report()["segments"]
     assert sum(told[name]["count"] for name in USERS) == len(evaluator.predictions)
+    openings = [told.pop(name)["count"] for name in FIRST_SLATES]
+    assert sum(openings) == len(evaluator.openings) == (20 if unit == "session" else 0)
     for name, figures in told.items():
         assert figures["count"] == np.count_nonzero(found[name])
         assert figures["by_source"]["rules"]["count"] == figures["count"]
@@ -103,3 +109,19 @@ def test_items_of_a_stored_model_are_counted_from_nothing() -> None:
     assert census.novelty_bits(numbers) == 0.0
     assert np.isnan(census.novelty_bits(numbers[:0]))
     assert census.age_ms(learnt.state.items.id_of(0), START_MS) == -1
+
+
+def test_first_slates_of_sessions_are_told_apart_by_whether_the_user_is_known() -> None:
+    stream = Stream()
+    for session, user in enumerate(["ann", "bob", "ann", "ann"]):
+        for item in "xyz":
+            example = stream.add(f"{user}{session}", item)
+            query = msgspec.structs.replace(example.query, user_id=user)
+            stream.examples[-1] = msgspec.structs.replace(example, query=query)
+    evaluator = evaluated(stream, unit="session")
+    told = evaluator.report()["segments"]
+    returning, stranger = (told[name] for name in FIRST_SLATES)
+    assert (returning["count"], stranger["count"]) == (2, 2)
+    assert returning["hr@20"] == returning["by_source"]["popularity"]["hr@20"] == 1.0
+    assert stranger["hr@20"] == 0.5, "bob's: before ann's first, there is nothing to show"
+    assert len(evaluator.predictions) == 8
