@@ -60,7 +60,7 @@ def test_a_list_is_what_ranking_shows_for_any_query(
         if wanted is not None and made is not None:
             found += 1
             assert made[1] == wanted[1]
-            np.testing.assert_allclose(made[0], wanted[0], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(made[0], wanted[0], rtol=1e-5, atol=1e-5)
     assert 200 < found < 900
     size = learning.state.items.size
     assert learning.state.index.is_exact(size) == (exact_up_to > size)
