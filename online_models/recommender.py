@@ -95,8 +95,8 @@ class Ranking:
 class Recommender:
     """Ranks what the sources of a model propose. Reads the model, never writes it.
 
-    A query without a history of known items gets what trends, where its context holds; any other is
-    ranked.
+    A query without known items, of this session or others, gets what trends, where its context
+    holds; any other is ranked.
 
     Parameters
     ----------

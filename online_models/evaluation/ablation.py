@@ -39,7 +39,7 @@ class Without(Recommender):
 
     Its features have one value for all candidates, so that no ranker can tell them apart by it.
     The source goes on learning, unheard, and the encoder still draws its negatives by popularity.
-    A user without history gets what trends, or nothing where that is what is left out.
+    A user without any known items gets what trends, or nothing where that is what is left out.
 
     Raises
     ------

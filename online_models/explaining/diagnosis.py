@@ -85,13 +85,20 @@ class _Walk:
         return count, said, count >= self.k
 
     def history(self) -> tuple[int, str, bool]:
-        asked = self.query.history or self.query.earlier
-        known = self.state.items.rows_of(asked)
-        if not asked:
-            return 0, "a stranger, or a new session: what trends is recommended", True
-        whose = "the history" if self.query.history else "the user's other sessions"
-        said = f"{len(known)} of {len(asked)} items of {whose} are known"
-        return len(known), said, bool(known)
+        told = {
+            "the history": self.query.history,
+            "the user's other sessions": self.query.earlier,
+        }
+        known = {whose: len(self.state.items.rows_of(asked)) for whose, asked in told.items()}
+        said = [
+            f"{known[whose]} of {len(asked)} items of {whose} are known"
+            for whose, asked in told.items()
+            if asked
+        ]
+        if not said:
+            return 0, "a stranger: what trends is recommended", True
+        count = sum(known.values())
+        return count, "; ".join(said), bool(count)
 
     def hard_rules(self) -> tuple[int, str, bool]:
         items = self.state.items

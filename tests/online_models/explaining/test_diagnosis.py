@@ -63,6 +63,11 @@ def test_a_new_session_of_a_known_user_is_told_as_such(state: ModelState) -> Non
     found = told(state, query=Query("u", "u", earlier=("i3", "x")))
     assert found.steps[1].detail == "1 of 2 items of the user's other sessions are known"
     assert found.steps[5].detail == "finite scores of 40, by the ranker"
+    begun = told(state, query=Query("u", "u", ("x",), earlier=("i3", "y")))
+    assert begun.fault == "", "a first click on a new item is no fault where the user is known"
+    assert begun.steps[1].detail == (
+        "0 of 1 items of the history are known; 1 of 2 items of the user's other sessions are known"
+    )
     assert told(state, query=Query("u", "u")).steps[5].detail.endswith("by popularity alone")
 
 
