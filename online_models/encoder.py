@@ -16,29 +16,32 @@ RECENT = 8_192
 SLOPES = (0.1, 1.0, 0.1)
 """By how much each head's logits fall from item to item at the start."""
 HEADS = len(SLOPES)
+PARTS = 2
+"""Of a history: the unit's items, and those of the user's other units."""
 READS = np.array([0, 0, 1])
-"""What each head reads: the unit's items, slowly and fast, and those of the user's other units."""
-USES = np.array([0, 1, 0])
+"""Which part each head reads."""
+VECTORS, NEAR = 2, 1
+"""Input vectors of an item, and which of them tells what it asks for just after it was chosen."""
+USES = np.array([0, NEAR, 0])
 """Whose input vectors each head uses: taste is read with the same ones, now or earlier."""
-VECTORS = 2
 
 
 class Encoder:
     """Reads a unit's last items into a query vector; items answer with an output vector and a bias.
 
-    ``query = sum_h sum_k softmax(positions_h)_k * input_h[items_hk] + sum_c context_c``, the score
-    of item ``i`` is ``output_i · query + bias_i``. One head reads all of the unit's items, one
-    hardly more than the newest, with input vectors of its own, as what was clicked just now asks
-    for something else than what once was. A third reads what the user chose earlier, in other
-    units. There is no vector per user: a user is a history, so that the very last click counts at
-    once.
+    ``query = sum_h sum_k softmax(positions_h)_k * input_uses(h)[items_hk] + sum_c context_c``, the
+    score of item ``i`` is ``output_i · query + bias_i``. One head reads all of the unit's items,
+    one hardly more than the newest, with input vectors of its own, as what was clicked just now
+    asks for something else than what once was. A third reads what the user chose earlier, in other
+    units, with the vectors of the first. There is no vector per user: a user is a history, so that
+    the very last click counts at once.
 
     Parameters
     ----------
     dimensions
         Of the vectors.
     window
-        How many of the last items are read, each with a learned weight.
+        How many of the last items of each part are read, each with a learned weight.
     contexts
         Slots of ``Contexts``: each has a vector, that shifts the query where its value holds.
     """

@@ -84,7 +84,7 @@ class EncoderTrainer:
             Of shape ``(batch,)``.
         histories
             Of the unit and of the user's others, newest first, padded with -1, of shape
-            ``(batch, 2, window)``; one of both holds an item.
+            ``(batch, PARTS, window)``; one of both holds an item.
         weights
             Of shape ``(batch,)``.
         contexts
@@ -181,8 +181,8 @@ class EncoderTrainer:
     def _step(self, table: Table, energy: Table, rows: Rows, gradient: Floats) -> None:
         rate, width = np.float32(self.learning_rate), gradient.shape[-1]
         vectors, energies = table.array.reshape(-1, width), energy.array.reshape(-1)  # views
-        heads = len(vectors) // len(table.array)
-        cells = rows if heads == 1 else (heads * rows[:, None] + np.arange(heads)).reshape(-1)
+        per_row = len(vectors) // len(table.array)
+        cells = (per_row * rows[:, None] + np.arange(per_row)).reshape(-1)
         kernels.adagrad(vectors, energies, cells, gradient.reshape(-1, width), rate)
         table.dirty[rows] = True
         energy.dirty[rows] = True

@@ -99,7 +99,8 @@ def liken(rows: Any, vector: Any, outputs: Any, inputs: Any, history: Any, table
             score += vector[d] * outputs[row, d]
         table[n, 0] = score
         best = max(best, score)
-        largest = np.float32(-np.inf)
+        largest = np.float32(-np.inf) if len(history) else np.float32(0)
+        table[n, 2] = 0
         for k in range(len(history)):
             item, product = history[k], np.float32(0)
             for d in range(dimensions):
@@ -108,8 +109,6 @@ def liken(rows: Any, vector: Any, outputs: Any, inputs: Any, history: Any, table
             if k == 0:
                 table[n, 2] = product
         table[n, 3] = largest
-        if not len(history):
-            table[n, 2] = table[n, 3] = 0
     for n in range(len(rows)):
         table[n, 1] = table[n, 0] - best
 
@@ -163,16 +162,17 @@ def taste(
     table: Any,
 ) -> None:
     """Write what ``features.write_taste`` does, with the longest horizon's counts and total."""
+    table[:] = 0
+    if not len(history):
+        return
     share, age = np.float32(0), np.float32(0)
     for row in history:
         share += np.log(counts[row] / max(total, np.float32(1e-30)) + np.float32(1e-6))
         age += np.log1p(np.float32(max(now_ms - first_seen_ms[row], 0) / unit_ms))
-    share, age = share / max(1, len(history)), age / max(1, len(history))
+    share, age = share / len(history), age / len(history)
     for n in range(len(table)):
         table[n, 0], table[n, 1] = share, abs(popular[n] - share)
         table[n, 2], table[n, 3] = age, abs(aged[n] - age)
-    if not len(history):
-        table[:] = 0
 
 
 @jit

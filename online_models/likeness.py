@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.asked import Asked
+from online_models.encoder import NEAR
 from online_models.rows import Rows
 from online_models.state import ModelState
 
@@ -13,10 +14,6 @@ Floats = npt.NDArray[np.float32]
 
 LIKE_ITEMS = 10
 """How many of the last items a candidate is compared with."""
-
-
-NEAR = 1
-"""Which of the encoder's input vectors tell what an item by itself asks for."""
 ENCODED = 4
 
 

@@ -15,11 +15,11 @@ from online_models.content import Profile
 from online_models.content_source import alike, borrow, told
 from online_models.contexts import EVERYTHING, PRIOR_EVENTS
 from online_models.decay_kernels import increments
-from online_models.encoder import HEADS, READS, USES
+from online_models.encoder import HEADS, NEAR, PARTS, READS, USES
 from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
-from online_models.likeness import ENCODED, LIKE_ITEMS, NEAR
+from online_models.likeness import ENCODED, LIKE_ITEMS
 from online_models.popularity import TRUST
 from online_models.retrieval import Retriever
 from online_models.rows import distinct, member
@@ -104,10 +104,10 @@ class RankerLists:
         history = np.array(items.rows_of(query.history[-window:])[::-1], dtype=np.int64)
         barred = np.array(items.rows_of(query.seen), dtype=np.int64)
         slots = state.contexts.slots_of(query.context)
-        earlier = earlier_rows(state, query) if query.earlier else NO_ROWS
+        earlier = earlier_rows(state, query)
         if not len(history) and not len(earlier):
             return Asked(history, earlier, barred, slots, None)
-        read = np.full((1, 2, encoder.window), UNKNOWN)
+        read = np.full((1, PARTS, encoder.window), UNKNOWN)
         for part, rows in enumerate((history[: encoder.window], earlier)):
             read[0, part, : len(rows)] = rows
         attention = np.empty((1, HEADS, encoder.window), dtype=np.float32)

@@ -211,10 +211,10 @@ def _best(scores: Floats, count: int) -> Rows:
 
 def recency(rows: Rows, history: Rows) -> Floats:
     """Return 1 for the history's newest item, 1/2 for the one before, 0 for what it lacks."""
-    recency = np.zeros(len(rows), dtype=np.float32)
+    found = np.zeros(len(rows), dtype=np.float32)
     held = np.flatnonzero(member(history, rows))[::-1]  # of equal items the newest is written last
-    recency[rows.searchsorted(history[held])] = 1 / (1 + held)
-    return recency
+    found[rows.searchsorted(history[held])] = 1 / (1 + held)
+    return found
 
 
 def _proposed(rows: Rows, lists: Sequence[Rows]) -> dict[str, Mask]:

@@ -67,7 +67,7 @@ class Training:
         targets, window = batch.targets[:filled], self.state.encoder.window
         histories = np.stack(
             [batch.histories[:filled, :window], batch.earlier[:filled]],
-            axis=1,  # (filled, 2, window)
+            axis=1,  # (filled, PARTS, window)
         )
         known = targets != UNKNOWN
         follows = known & (histories[:, :, 0] != UNKNOWN).any(axis=1)

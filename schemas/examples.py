@@ -19,8 +19,6 @@ class Query(Struct, frozen=True, gc=False):
         The unit's items, oldest first.
     seen
         Items that must not be recommended.
-    earlier
-        Items of the user's other sessions, oldest first; none where the unit is the user.
     time_ms
         The time of the unit's previous event when learning (a page asks when it opens), the
         request's own when serving; ``None`` where the unit has no event yet: the stream's clock.
@@ -29,6 +27,8 @@ class Query(Struct, frozen=True, gc=False):
     context
         Fields of the unit's previous event, or of the request. What the models make of them, see
         ``Contexts``; hard rules read age and region.
+    earlier
+        Items of the user's other sessions, oldest first; none where the unit is the user.
     """
 
     user_id: str

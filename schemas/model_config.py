@@ -43,7 +43,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     learning_window, scoring_window
         How many of the unit's last items rules learn from, and score from.
     encoder_window
-        How many of the unit's last items the encoder reads.
+        How many of the unit's last items the encoder reads, and of the user's other units.
     hidden
         Units of the ranker's hidden layer.
     capacity, admit_after

@@ -49,8 +49,7 @@ class Without(Recommender):
 
     def __init__(self, state: ModelState, source: str) -> None:
         super().__init__(state)
-        if source not in SOURCES:
-            raise ValueError(f"there is no source called {source!r}: take {', '.join(SOURCES)}")
+        _check([source], SOURCES)
         self.source = source
         begins = TOLD_BY.get(source, (source,))
         names = feature_names(state.config)
@@ -97,10 +96,13 @@ def without(example: Example, field: str) -> Example:
 
 def check_ablated(names: Sequence[str]) -> None:
     """Raise ``ValueError`` where nothing of that name can be left out, naming what can."""
+    _check(names, (*SOURCES, *TOLD))
+
+
+def _check(names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
-        if name not in (*SOURCES, *TOLD):
-            known = ", ".join((*SOURCES, *TOLD))
-            raise ValueError(f"there is no source called {name!r}: take {known}")
+        if name not in known:
+            raise ValueError(f"there is no source called {name!r}: take {', '.join(known)}")
 
 
 def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:

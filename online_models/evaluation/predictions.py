@@ -32,8 +32,8 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     item, item_age_ms
         The number of the target, and how long ago it first came; -1 where it never did.
     confidence, slate_confidence
-        The probability that the ranker gave its first item, and all of its slate; NaN where there
-        was no history to rank by.
+        The probability that the ranker gave its first item, and all of its slate; NaN where the
+        ranker did not rank.
     diversity, category_diversity
         How unlike the slate's items are by vectors and by categories; NaN where there is no pair.
     novelty_bits

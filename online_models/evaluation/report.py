@@ -52,6 +52,10 @@ class Reported:
         kept: npt.NDArray[Any] = self.all.column(name)[self.kept]
         return kept
 
+    def others(self, lagging: Sequence[str]) -> dict[str, Ranks]:
+        """Return the ranks of the contenders that do not lag, by name."""
+        return {name: self.ranks(name) for name in self.contenders if name not in lagging}
+
     def ranks(self, contender: str) -> Ranks:
         """Return a contender's ranks in the kept predictions."""
         return self.all.ranks(contender)[self.kept]
@@ -80,7 +84,7 @@ def report_of(
         The contenders that lag, told apart from the others.
     """
     ranks = run.column("rank")
-    others = {name: run.ranks(name) for name in run.contenders if name not in lagging}
+    others = run.others(lagging)
     intervals, compared = comparison(run.column("unit"), ranks, others, seed=seed)
     exposures = _exposures(run)
     return {
@@ -144,8 +148,7 @@ def comparison(
 
 
 def _segments(run: Reported, masks: dict[str, Mask], lagging: Sequence[str]) -> dict[str, Any]:
-    figures, ranks = {}, run.column("rank")
-    others = {name: run.ranks(name) for name in run.contenders if name not in lagging}
+    figures, ranks, others = {}, run.column("rank"), run.others(lagging)
     for name, mask in masks.items():
         by_source = {other: segment_figures(theirs[mask]) for other, theirs in others.items()}
         figures[name] = {**segment_figures(ranks[mask]), "by_source": by_source}

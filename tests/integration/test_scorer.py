@@ -259,6 +259,7 @@ def test_session_that_ended_by_time_is_not_continued(
     assert "i1" not in ids(recommend(client, "fay", k=1_000, time_ms=now_ms))
     later = recommend(client, "fay", k=1_000, time_ms=now_ms + 2 * GAP_MS)
     assert "i1" in ids(later)
+    assert ids(later) == ids(recommend(client, "fay", k=1_000, session_id="one that begins"))
     assert set(ids(later)) == set(ids(recommend(client, "nobody", k=1_000)))
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from online_models.context_fields import FIELDS
+from online_models.encoder import NEAR
 from online_models.feature_names import feature_names
 from online_models.features import features
-from online_models.likeness import NEAR
 from online_models.recommender import Recommender
 from online_models.retrieval import Candidates
 from online_models.state import ModelState
