@@ -29,6 +29,7 @@ def measures_said(
     ablate: list[str] | None,
     sync_interval: list[str] | None,
     *,
+    unit: str,
     into: str | None,
     items: bool = False,
 ) -> Measures:
@@ -37,37 +38,38 @@ def measures_said(
     Raises
     ------
     typer.BadParameter
-        A name or an interval that does not exist, a model that is to be kept while others lag, or
-        the catalogue's part where there is no catalogue.
+        A name or an interval that does not exist, a model that is to be kept while others lag, the
+        catalogue's part where there is no catalogue, or other sessions where the ``unit`` is the
+        user.
     """
     from online_models.evaluation.ablation import check_ablated
     from online_models.evaluation.contenders import check_contenders
 
-    names, sources, texts = _listed(compare), _listed(ablate), _listed(sync_interval)
+    names, left_out, texts = _listed(compare), _listed(ablate), _listed(sync_interval)
     _refuse(lambda: check_contenders(names), "--compare")
-    _refuse(lambda: check_ablated(sources), "--ablate")
+    _refuse(lambda: check_ablated(left_out, unit=unit), "--ablate")
     intervals = _refuse(lambda: [interval_ms(text) for text in texts], "--sync-interval")
-    for said, option in ((sources, "--ablate"), (texts, "--sync-interval")):
+    for said, option in ((left_out, "--ablate"), (texts, "--sync-interval")):
         if said and into:
             raise typer.BadParameter(
                 "it measures, --into keeps a model: run replay once for each", param_hint=option
             )
-    for said, option in ((names, "--compare"), (sources, "--ablate")):
+    for said, option in ((names, "--compare"), (left_out, "--ablate")):
         if "content" in said and not items:
             raise typer.BadParameter(
                 "content is what the catalogue tells: name its file with --items", param_hint=option
             )
     lags = tuple(ms for ms in dict.fromkeys(intervals) if ms)  # 0 is the recommender itself
-    return Measures(compare=names, ablate=sources, sync_ms=lags)
+    return Measures(compare=names, ablate=left_out, sync_ms=lags)
 
 
 def ablation_figures(full: Evaluator, without: dict[str, Evaluator]) -> dict[str, Any]:
-    """Return what is lost without each source, on the same predictions.
+    """Return what is lost without each of what was left out, on the same predictions.
 
     Parameters
     ----------
     full, without
-        The whole recommender's predictions, and those of the runs without each source.
+        The whole recommender's predictions, and those of the runs that lack something, by its name.
     """
     from online_models.evaluation.report import comparison
     from online_models.metrics import ranking_metrics

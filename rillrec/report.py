@@ -43,7 +43,7 @@ def print_report(
         told = {name: report["compared"][name] for name in compared}
         console.print(gains_table(told, title="how far Rillrec is ahead of each"))
     if "ablation" in report:
-        console.print(gains_table(report["ablation"], title="what each source adds"))
+        console.print(gains_table(report["ablation"], title="what each adds to the others"))
     if "freshness" in report:
         console.print(_freshness_table(report["freshness"]))
     console.print(_segments_table(report["segments"]))

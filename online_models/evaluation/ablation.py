@@ -49,7 +49,8 @@ class Without(Recommender):
 
     def __init__(self, state: ModelState, source: str) -> None:
         super().__init__(state)
-        _check([source], SOURCES)
+        if source not in SOURCES:
+            raise ValueError(f"there is no source called {source!r}: take {', '.join(SOURCES)}")
         self.source = source
         begins = TOLD_BY.get(source, (source,))
         names = feature_names(state.config)
@@ -74,7 +75,10 @@ class Without(Recommender):
 
 
 class Untold(Learner):
-    """Learns a stream as if its events did not tell one of ``TOLD``."""
+    """Learns a stream as if its events did not tell one of ``TOLD``, from its first event on.
+
+    Hard rules are no part of what is learnt: they go on reading age and region.
+    """
 
     def __init__(self, state: ModelState, field: str) -> None:
         super().__init__(state, publish_interval_ms=None)
@@ -86,23 +90,33 @@ class Untold(Learner):
 
 
 def without(example: Example, field: str) -> Example:
-    """Return an example that does not tell one of ``TOLD``."""
-    if field == "earlier":
-        query = structs.replace(example.query, earlier=())
-        return structs.replace(example, query=query)
-    query = structs.replace(example.query, context={})
-    return structs.replace(example, query=query, context={})
+    """Return an example that does not tell one of ``TOLD``.
+
+    Of the context it is the event's own: where no event tells a value, none is followed, and what a
+    query tells of them is heard by the hard rules alone.
+    """
+    if field == "context":
+        return structs.replace(example, context={})
+    return structs.replace(example, query=structs.replace(example.query, earlier=()))
 
 
-def check_ablated(names: Sequence[str]) -> None:
-    """Raise ``ValueError`` where nothing of that name can be left out, naming what can."""
-    _check(names, (*SOURCES, *TOLD))
+def check_ablated(names: Sequence[str], *, unit: str) -> None:
+    """Refuse what can not be left out.
 
-
-def _check(names: Sequence[str], known: Sequence[str]) -> None:
+    Raises
+    ------
+    ValueError
+        There is nothing of that name, or a stream of this unit has none of it.
+    """
+    known = (*SOURCES, *TOLD)
     for name in names:
         if name not in known:
-            raise ValueError(f"there is no source called {name!r}: take {', '.join(known)}")
+            raise ValueError(f"there is no {name!r} to leave out: take {', '.join(known)}")
+    if "earlier" in names and unit == "user":
+        raise ValueError(
+            "'earlier' is what a user chose in other sessions, and with --unit user there are none "
+            "beside the user's one history: drop it, or replay with --unit session"
+        )
 
 
 def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:

@@ -87,10 +87,10 @@ def replay(
     ablate: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="SOURCE,…",
-            help="Learn all anew without that source, one more pass for each, and tell what it "
-            "adds; also without the events' context (context), or a user's other sessions "
-            "(earlier).",
+            metavar="NAME,…",
+            help="Learn all anew without one of the sources (popularity, rules, encoder, session; "
+            "content, with --items), the events' context (context), or, where the unit is the "
+            "session, a user's other ones (earlier): one more pass for each. Tell what it adds.",
             show_default=False,
         ),
     ] = None,
@@ -132,7 +132,12 @@ def replay(
         model=into,
         stream={"unit": unit, "repeats": repeats},
     )
-    measures = measures_said(compare, ablate, sync_interval, into=into, items=items is not None)
+    measures = measures_said(
+        *(compare, ablate, sync_interval),
+        unit=settings.stream.unit,
+        into=into,
+        items=items is not None,
+    )
     from flows.sources.catalogue import read_catalogue
     from flows.sources.file import FileSource
     from rillrec.replaying import Protocol
@@ -174,13 +179,13 @@ def _ablation(
     source: Callable[[], FileSource],
     settings: Settings,
     protocol: Protocol,
-    sources: tuple[str, ...],
+    names: tuple[str, ...],
 ) -> tuple[dict[str, Any], int]:
-    """Replay once more without each source, until one is ended early; return what all add."""
+    """Replay once more without each of them, until one is ended early; return what all add."""
     from msgspec.structs import replace
 
     evaluators: dict[str, Evaluator] = {}
-    for name in sources:
+    for name in names:
         without = replace(protocol, without=name, compare=(), sync_ms=())
         run, code = _run(source(), settings, without, keep=False, dead_letters=None)
         if code != OK:

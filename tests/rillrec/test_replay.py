@@ -295,7 +295,12 @@ def test_models_that_lag_are_told_beside_the_one_that_does_not(run: Run, tmp_pat
     ("arguments", "told"),
     [
         (("--compare", "rules,magic"), "there is nothing called 'magic' to compare with: take"),
-        (("--ablate", "neighbours"), "there is no source called 'neighbours': take popularity"),
+        (("--ablate", "neighbours"), "there is no 'neighbours' to leave out: take popularity"),
+        (
+            ("--ablate", "rules,earlier", "--unit", "user"),
+            "'earlier' is what a user chose in other sessions, and with --unit user there are none "
+            "beside the user's one history: drop it, or replay with --unit session",
+        ),
         (("--sync-interval", "1 fortnight"), "'1 fortnight' is no interval: write 0, 1s, 30min"),
         (("--sync-interval", "366d"), "'366d' is longer than a year, 365d"),
         (("--sync-interval", "1d", "--into", "shop"), "--into keeps a model: run replay once for"),

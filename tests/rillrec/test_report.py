@@ -87,11 +87,11 @@ def test_comparisons_are_shown_where_they_were_asked_for() -> None:
 
 
 def test_what_each_source_adds_is_shown_where_it_was_asked_for() -> None:
-    assert "what each source adds" not in printed()
+    assert "what each adds to the others" not in printed()
     text = printed(ablation={"encoder": {"metrics": METRICS, **GAINS}})
     [row] = [line for line in text.splitlines() if "+0.0321" in line]
     assert "encoder" in row
-    assert "what each source adds" in text
+    assert "what each adds to the others" in text
 
 
 def test_models_that_lag_stand_beside_the_one_that_does_not() -> None:

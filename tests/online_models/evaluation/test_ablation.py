@@ -15,7 +15,7 @@ from online_models.prequential import Evaluator
 from online_models.recommender import Recommender
 from online_models.retrieval import SOURCES
 from online_models.state import ModelState
-from schemas.events import ItemUpdate
+from schemas.events import ItemUpdate, Scalar
 from schemas.examples import Query
 from tests.builders import SMALL, START_MS, Stream, chains, differences, learner
 
@@ -129,8 +129,30 @@ def test_what_is_not_told_is_not_learnt(field: str) -> None:
     assert differences(*states) == []
 
 
-def test_a_source_that_does_not_exist_is_told_with_those_that_do() -> None:
-    with pytest.raises(ValueError, match=r"no source called 'rule': take popularity, rules"):
-        check_ablated(["rules", "rule"])
+def test_who_is_not_told_the_context_keeps_to_the_hard_rules_that_read_it() -> None:
+    stream = Stream()
+    for n in range(400):
+        context: dict[str, Scalar] = {"age": "30" if n % 2 else "15"}
+        stream.add(f"s{n % 40}", f"i{n * 7 % 60}", START_MS + n, context=context)
+    learning, found = Untold(ModelState(SMALL), "context"), []
+    adult = ItemUpdate(item_id="i7", min_age=18)
+    learning.learn_many(stream.examples, updates=[(0, adult)])
+    learning.close_micro_batch()
+    for age in ("30", "15"):
+        slate = learning.recommender.recommend(Query("u", "s", ("i0",), context={"age": age}), 60)
+        found.append({item.item_id: item.score for item in slate.items})
+    grown, young = found
+    assert "i7" in grown
+    same = {item: score for item, score in grown.items() if item != "i7"}
+    assert young == pytest.approx(same, abs=1e-5)
+
+
+def test_what_cannot_be_left_out_is_told_with_what_can() -> None:
+    with pytest.raises(ValueError, match=r"no 'rule' to leave out: take popularity, .*, earlier"):
+        check_ablated(["rules", "rule"], unit="session")
+    check_ablated(["context", "earlier"], unit="session")
+    check_ablated(["context"], unit="user")
+    with pytest.raises(ValueError, match=r"'earlier' is what .* drop it, or replay with --unit"):
+        check_ablated(["earlier"], unit="user")
     with pytest.raises(ValueError, match="no source called 'rule'"):
         Without(ModelState(SMALL), "rule")
