@@ -115,7 +115,7 @@ class Evaluator:
             rank=rank_of(slate, place),
             candidate=place >= 0,
             anonymous=example.query.user_id.startswith(ANONYMOUS),
-            user_events=self.census.user_events(example.query.user_id),
+            user_events=self.census.user_events(example.query),
             unit_events=len(example.query.history),
             item=self.census.number_of(example.item_id),
             item_age_ms=self.census.age_ms(example.item_id, example.time_ms),

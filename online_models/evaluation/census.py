@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.items import ItemTable
-from schemas.examples import Example
+from schemas.examples import Example, Query
 
 UNSEEN = -1
 
@@ -16,8 +16,8 @@ UNSEEN = -1
 class Census:
     """Plain counts of a stream, by which predictions are sorted into segments.
 
-    They are of what was replayed alone: a model that learnt something before knows more. Memory
-    grows by about 100 bytes for each user and each item.
+    They are of what was replayed alone: a model that learnt something before knows more, and of
+    that its users' states tell some. Memory grows by about 100 bytes for each user and each item.
 
     Parameters
     ----------
@@ -44,9 +44,10 @@ class Census:
         self._counts[number] += 1
         self._note_row(example.item_id, number)
 
-    def user_events(self, user_id: str) -> int:
-        """Return how often a user came."""
-        return self._users.get(user_id, 0)
+    def user_events(self, query: Query) -> int:
+        """Return how often a user came: no less than the query tells, if that was not replayed."""
+        told = len(query.history) + len(query.earlier)
+        return max(told, self._users.get(query.user_id, 0))
 
     def age_ms(self, item_id: str, time_ms: int) -> int:
         """Return for how long an item has been known, or ``UNSEEN``."""

@@ -28,7 +28,8 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     anonymous
         Whether it was for a session without a user.
     user_events, unit_events
-        What the user had done before, and what the unit's query knew of it.
+        What the user had done before, as far as it was replayed or is told by the query, and what
+        the query knew of the unit.
     item, item_age_ms
         The number of the target, and how long ago it first came; -1 where it never did.
     confidence, slate_confidence

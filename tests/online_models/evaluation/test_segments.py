@@ -125,3 +125,13 @@ def test_first_slates_of_sessions_are_told_apart_by_whether_the_user_is_known() 
     assert returning["hr@20"] == returning["by_source"]["popularity"]["hr@20"] == 1.0
     assert stranger["hr@20"] == 0.5, "bob's: before ann's first, there is nothing to show"
     assert len(evaluator.predictions) == 8
+
+
+def test_a_user_whom_only_a_stored_state_knows_is_no_stranger() -> None:
+    stream = Stream()
+    stream.add("ann", "tea", earlier=("cup", "pot"))
+    stream.add("bob", "tea")
+    evaluator = evaluated(stream, unit="session")
+    told = evaluator.report()["segments"]
+    assert [told[name]["count"] for name in FIRST_SLATES] == [1, 1]
+    assert evaluator.openings.column("user_events").tolist() == [2, 0]
