@@ -23,6 +23,10 @@ def example_of(
 ) -> Example:
     """Return the example that a new event is, from the state before it.
 
+    Its query tells the context of the event before: of the unit's, or, where it opens a session, of
+    the user's last in any. It tells none where later events came already: what they told stands in
+    its place. An opening has no time: what was asked for is a new session, now.
+
     Parameters
     ----------
     session
@@ -36,11 +40,9 @@ def example_of(
     if rules.unit == "user":
         opens = _opens(state, visits, None, rules)
         if visits:
-            time_ms = visits[-1].time_ms
-            if visits is state.history:
-                context = _context_of(state, visits[-1].session)
+            time_ms, context = visits[-1].time_ms, _last_context(state, visits)
     elif session is None:
-        opens = True
+        opens, context = True, _last_context(state, visits)
     elif event.time_ms >= session.newest_ms:
         opens, time_ms, context = False, session.newest_ms, session.context
     else:
@@ -63,6 +65,7 @@ def replayed_example(
 
     ``None`` where it gave none, being late or a duplicate: the state remembers the last such
     events, or tells by its history, which holds every visit that is not older than its oldest.
+    Its query tells no context, as that is kept of a session's newest event alone.
     """
     weight = rules.weight(event.kind)
     own = next(
@@ -149,8 +152,11 @@ def _newest_ms(visits: tuple[Visit, ...], ordinal: int | None) -> int | None:
     return None
 
 
-def _context_of(state: UserState, ordinal: int) -> dict[str, Scalar]:
+def _last_context(state: UserState, visits: tuple[Visit, ...]) -> dict[str, Scalar]:
+    """Return the context of the newest visit, where it is the history's and still kept."""
+    if not visits or visits is not state.history:
+        return _NOTHING
     for session in reversed(state.sessions):
-        if session.ordinal == ordinal:
+        if session.ordinal == visits[-1].session:
             return session.context
     return _NOTHING

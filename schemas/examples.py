@@ -25,8 +25,9 @@ class Query(Struct, frozen=True, gc=False):
         Decides which session asks; the models judge by the stream's clock, that of the newest event
         they have absorbed.
     context
-        Fields of the unit's previous event, or of the request. What the models make of them, see
-        ``Contexts``; hard rules read age and region.
+        Fields of the unit's previous event when learning, or of the user's where the unit has none;
+        the request's own when serving. What the models make of them, see ``Contexts``; hard rules
+        read age and region.
     earlier
         Items of the user's other sessions, oldest first; none where the unit is the user.
     """

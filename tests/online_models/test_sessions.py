@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from online_models.history import REFUSED, keys_of
 from online_models.sessions import Absorbed, absorb, query_of
 from schemas.events import DEFAULT_KIND_WEIGHTS, Interaction
-from schemas.examples import Example
+from schemas.examples import Example, Query
 from schemas.user_codec import decode_user, encode_user
 from schemas.user_state import StreamRules, UserState
 
@@ -167,6 +167,35 @@ def test_the_context_of_a_session_that_was_closed_is_gone() -> None:
     [last] = run(events[2:], some, closed, first=2)
     assert last.example is not None
     assert last.example.query.context == {}
+
+
+def opening(absorbed: Sequence[Absorbed]) -> Query:
+    last = absorbed[-1].example
+    assert last is not None
+    assert last.opens_unit
+    return last.query
+
+
+def test_what_opens_a_session_is_asked_for_with_the_context_of_the_one_before() -> None:
+    events = [event(0), event(1, minutes=1), event(2, minutes=600)]
+    query = opening(run(events, rules()))
+    assert (query.context, query.time_ms, query.history) == ({"page": "1"}, None, ())
+    keys = ["phone", "laptop", "phone", "tv"]
+    events = [event(n, minutes=n, session_id=key) for n, key in enumerate(keys)]
+    assert opening(run(events, rules())).context == {"page": "2"}
+
+
+def test_what_opens_a_session_out_of_order_is_told_no_later_events_context() -> None:
+    events = [event(0, session_id="a"), event(1, minutes=9, session_id="a")]
+    query = opening(run([*events, event(2, minutes=5, session_id="b")], rules()))
+    assert (query.context, query.earlier) == ({}, ("i0",))
+
+
+def test_what_opens_a_session_again_when_replayed_is_told_no_context() -> None:
+    events = [event(0), event(1, minutes=600)]
+    state = state_after(events, rules())
+    query = opening(run(events[1:], rules(), state, first=1, contained=True))
+    assert (query.context, query.earlier) == ({}, ("i0",))
 
 
 def test_a_query_for_users_spans_their_sessions() -> None:
