@@ -19,12 +19,16 @@ from online_models.recommender import Recommender
 from online_models.state import ModelState
 from online_models.threads import compute_on_one_thread
 from schemas.errors import SettingsError
+from schemas.events import Scalar
 from schemas.examples import Example, Query
 from schemas.model_config import ModelConfig
 from schemas.model_log import Publish, is_base
 from schemas.positions import Marks, advance, mark_of
 from serving.replica import Replica
 from serving.store import Store
+
+_WARM_UP_EVENTS = 96
+"""More than a value of the context takes to be followed, one event in four being looked at."""
 
 
 def learner_of(
@@ -74,14 +78,21 @@ def check_reading(config: ModelConfig, learnt: ModelConfig) -> None:
 
 
 def _warm_up(config: ModelConfig) -> None:
-    """Take one step on a throwaway model: the first one loads kernels, which events need not."""
-    query = Query("", "", ("one",))
-    examples = [
-        Example(query, item_id, "click", 1.0, 1, opens_unit=False, offset=offset)
-        for offset, item_id in enumerate(("one", "other"))
-    ]
+    """Learn a throwaway stream: what comes first loads or compiles kernels, which events need not.
+
+    Steps of the encoder are among it and lists for the ranker: of known items, for histories and
+    for other sessions alone, before a value of the context is followed and after.
+    """
     learner = Learner(ModelState(config), publish_interval_ms=None)
-    learner.learn_many(examples)
+    context: dict[str, Scalar] = {"field": "value"}
+    for n in range(_WARM_UP_EVENTS):
+        history = ("one",) if n % 2 else ()
+        query = Query("", "", history, context=context, earlier=("other",))
+        item_id = "one" if n % 3 else "other"
+        example = Example(
+            query, item_id, "click", 1.0, n + 1, opens_unit=False, offset=n, context=context
+        )
+        learner.learn_many([example])
     learner.close_micro_batch()
 
 

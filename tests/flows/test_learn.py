@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import accumulate, count, cycle
 
 import pytest
@@ -171,6 +173,15 @@ def test_a_learner_goes_on_where_the_log_ends() -> None:
     assert second.state.progress == first.state.progress
     assert second.state.progress.trained == 128
     assert second.state.config == SMALL
+
+
+@pytest.mark.slow
+def test_the_first_events_find_all_kernels_loaded() -> None:
+    arguments = [sys.executable, "-m", "tests.flows.first_events"]
+    ran = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    at_start, *later = ran.stdout.split("\n")
+    assert int(at_start.split()[0]) > 20
+    assert "".join(later) == ""
 
 
 def hurried(desk: Desk, ages_ms: list[int | None]) -> list[bool]:
