@@ -27,6 +27,16 @@ def shown(learning: Learner, query: Query, target: int) -> tuple[np.ndarray, int
     return ranking.features, place
 
 
+def assert_alike(made: tuple[np.ndarray, int], wanted: tuple[np.ndarray, int]) -> None:
+    """Compare lists, as far as their numbers can be the same."""
+    assert made[1] == wanted[1]
+    exact = np.arange(wanted[0].shape[1]) != BELOW
+    np.testing.assert_allclose(made[0][:, exact], wanted[0][:, exact], rtol=1e-5, atol=1e-6)
+    below, of_scores = made[0][:, BELOW], np.abs(wanted[0][:, BELOW - 1]).max()
+    rounding = 4 * np.finfo(np.float32).eps * of_scores  # of two scores, each way
+    np.testing.assert_allclose(below, wanted[0][:, BELOW], rtol=1e-5, atol=1e-6 + rounding)
+
+
 @pytest.mark.parametrize("described", [False, True])
 @pytest.mark.parametrize(
     ("excludes", "exact_up_to"), [(True, 20_000), (False, 20_000), (True, 30), (False, 30)]
@@ -49,7 +59,6 @@ def test_a_list_is_what_ranking_shows_for_any_query(
         recommender.state, recommender, micro_batch=16, publish_interval_ms=None, lists_every=2
     )
     lists, found = RankerLists(recommender.retriever), 0
-    exact = np.arange(len(feature_names(config))) != BELOW
     for n, example in enumerate(stream.examples):
         target = learning.state.items.row_of(example.item_id)
         word = update(f"i{n % 9}", in_stock=n % 5 > 0)
@@ -63,14 +72,33 @@ def test_a_list_is_what_ranking_shows_for_any_query(
         assert (wanted is None) == (made is None)
         if wanted is not None and made is not None:
             found += 1
-            assert made[1] == wanted[1]
-            np.testing.assert_allclose(made[0][:, exact], wanted[0][:, exact], rtol=1e-5, atol=1e-6)
-            below, of_scores = made[0][:, BELOW], np.abs(wanted[0][:, BELOW - 1]).max()
-            rounding = 4 * np.finfo(np.float32).eps * of_scores  # of two scores, each way
-            np.testing.assert_allclose(below, wanted[0][:, BELOW], rtol=1e-5, atol=1e-6 + rounding)
+            assert_alike(made, wanted)
     assert 200 < found < 900
     size = learning.state.items.size
     assert learning.state.index.is_exact(size) == (exact_up_to > size)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_list_of_a_sessions_opening_is_what_ranking_shows(known: bool) -> None:
+    rng, stream = np.random.default_rng(5), Stream()
+    for n in range(900):
+        context, earlier = {"place": n % 3}, [f"i{k}" for k in rng.integers(0, 120, n % 12)]
+        item = f"i{int(rng.zipf(1.3)) % 120}"
+        stream.add(f"s{n // 3}", item, START_MS + n, context=context, earlier=earlier)
+    learning = learn(stream.examples, WIDE)
+    for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):
+        setattr(learning.recommender.retriever, name, most)
+    lists, found = RankerLists(learning.recommender.retriever), 0
+    for n in range(60):
+        earlier = tuple(f"i{k}" if known else f"x{k}" for k in rng.integers(0, 120, 1 + n % 14))
+        query = Query("u", "u", earlier=earlier, seen=earlier[:2], context={"place": n % 3})
+        for target in range(0, learning.state.items.size, 7):
+            wanted, made = shown(learning, query, target), lists.of(query, target)
+            assert (wanted is None) == (made is None)
+            if wanted is not None and made is not None:
+                found += 1
+                assert_alike(made, wanted)
+    assert found > 200
 
 
 def test_an_item_that_nobody_may_propose_has_no_list() -> None:

@@ -12,7 +12,7 @@ import pytest
 from online_models.recommender import Recommender
 from online_models.state import ModelState
 from schemas.examples import Query
-from tests.builders import START_MS, Stream, learn
+from tests.builders import SMALL, START_MS, Stream, differences, learn
 
 TASTES, ITEMS, USERS, LENGTH = 4, 20, 60, 3
 
@@ -62,3 +62,20 @@ def test_one_click_beside_the_taste_does_not_hide_it(state: ModelState) -> None:
         with_earlier.append(share_of_taste(state, taste, other, earlier=True))
         without.append(share_of_taste(state, taste, other, earlier=False))
     assert np.mean(with_earlier) > np.mean(without) + 0.2
+
+
+def test_a_model_of_a_short_window_reads_the_newest_of_the_earlier_items() -> None:
+    window, whole, part = SMALL.encoder_window, Stream(), Stream()
+    assert window < 20
+    for n in range(300):
+        unit, item = f"s{n // 3}", f"i{n * 7 % 60}"
+        told = [f"i{(n + k) % 60}" for k in range(20)]
+        whole.add(unit, item, START_MS + n, earlier=told)
+        part.add(unit, item, START_MS + n, earlier=told[-window:])
+    state = learn(whole.examples).state
+    assert differences(state, learn(part.examples).state) == []
+    slates = [
+        Recommender(state).recommend(Query("u", "u", earlier=tuple(told[start:])))
+        for start in (0, 20 - window, 20 - window + 1)
+    ]
+    assert slates[0] == slates[1] != slates[2]

@@ -198,6 +198,29 @@ def test_what_opens_a_session_again_when_replayed_is_told_no_context() -> None:
     assert (query.context, query.earlier) == ({}, ("i0",))
 
 
+def earlier(absorbed: Sequence[Absorbed]) -> list[tuple[str, ...] | None]:
+    return [one.example.query.earlier if one.example else None for one in absorbed]
+
+
+def test_of_sessions_side_by_side_each_is_told_the_others_items() -> None:
+    keys = ["phone", "laptop", "phone", "laptop", "phone"]
+    events = [event(n, minutes=n, session_id=key) for n, key in enumerate(keys)]
+    absorbed = run(events, rules())
+    assert histories(absorbed) == [(), (), ("i0",), ("i1",), ("i0", "i2")]
+    assert earlier(absorbed) == [(), ("i0",), ("i1",), ("i0", "i2"), ("i1", "i3")]
+
+
+def test_an_event_out_of_order_is_told_of_other_sessions_what_precedes_it() -> None:
+    keys = ["phone", "laptop", "phone"]
+    events = [event(n, minutes=2 * n, session_id=key) for n, key in enumerate(keys)]
+    late = event(3, minutes=3, session_id="laptop")
+    too_late = event(4, minutes=-90, session_id="tv")
+    after = event(5, minutes=5, session_id="laptop")
+    absorbed = run([*events, late, too_late, after], rules())
+    assert histories(absorbed)[3:] == [("i1",), None, ("i1", "i3")]
+    assert earlier(absorbed)[3:] == [("i0",), None, ("i0", "i2")]
+
+
 def test_a_query_for_users_spans_their_sessions() -> None:
     events = [event(0), event(1, minutes=1), event(2, minutes=600)]
     last = run(events, rules(unit="user"))[-1].example
@@ -506,6 +529,17 @@ def test_the_learner_sees_the_request_that_serving_would_make(
                 same = msgspec.structs.replace(asked, time_ms=query.time_ms, context=query.context)
                 assert same == query
         state = outcome.state
+
+
+@given(streams(), any_rules)
+def test_a_query_tells_the_context_of_an_event_that_came_before_and_was_no_later(
+    events: list[Interaction], some: StreamRules
+) -> None:
+    for place, absorbed in enumerate(run(events, some)):
+        if absorbed.example is not None and absorbed.example.query.context:
+            told = events[int(str(absorbed.example.query.context["page"]))]
+            assert told in events[:place]
+            assert told.time_ms <= events[place].time_ms
 
 
 @given(streams(), any_rules, st.data())

@@ -154,6 +154,20 @@ def test_ranking_that_fails_for_a_history_gives_way_to_what_trends(
     assert "a row beyond the table" in caplog.text
 
 
+def test_what_trends_is_told_without_a_users_other_sessions_where_these_fail() -> None:
+    follower = follower_at(written(8))
+    ladder = Ladder(follower)
+    trending, _ = asked(ladder, STRANGER)
+    begun = Query(user_id="ann", unit_key="ann", earlier=("i1", "i2"))
+    ranked, stages = asked(ladder, begun)
+    assert stages == []
+    assert ranked != trending
+    failing = Failing(follower.replica.state)
+    failing.fails = lambda query: bool(query.history or query.earlier)
+    follower.recommender = failing
+    assert asked(ladder, begun) == (trending, ["trending"])
+
+
 def test_model_that_can_tell_nothing_gives_way_to_what_trended_last() -> None:
     follower = follower_at(written(8))
     ladder = Ladder(follower)
