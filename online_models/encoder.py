@@ -111,6 +111,20 @@ class Encoder:
         """Return the scores of rows, of shape ``(rows,)``."""
         return self.output.array[rows] @ query
 
+    def parts(self, earlier: Rows, row: int) -> Floats:
+        """Return what each item of the user's other units adds to a row's score.
+
+        ``earlier`` is as ``query`` takes it, no longer than the window; so is the result.
+        """
+        if not len(earlier):
+            return np.zeros(0, dtype=np.float32)
+        head, newest = READS.tolist().index(1), len(earlier)
+        pulls, totals = (told[head] for told in self.pulls())
+        attention = (pulls[:newest] / totals[newest - 1]).astype(np.float32)
+        said = self.input.array[earlier, USES[head]] @ self.output.array[row, :-1]
+        parts: Floats = attention * said
+        return parts
+
     def forget(self, rows: Rows) -> None:
         """Draw evicted rows as negatives no more."""
         recent = self.recent.array

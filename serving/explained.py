@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from online_models.explaining.diagnosis import Diagnosis
 from online_models.explaining.explanation import Explanation
+from online_models.explaining.past import PastItem
 from serving import scorer_pb2 as pb
 
 
@@ -22,7 +23,8 @@ def explanation_to_wire(
             pb.SourceWord(name=s.name, proposed=s.proposed, score=s.score, rank=s.rank)
             for s in told.sources
         ],
-        past_items=[pb.PastItem(item_id=p.item_id, share=p.share) for p in told.past_items],
+        past_items=[_past(past) for past in told.past_items],
+        earlier_items=[_past(past) for past in told.earlier_items],
         words=[pb.SharedWord(word=w.word, share=w.share) for w in told.words],
         features=[
             pb.FeatureWord(name=f.name, value=f.value, contribution=f.contribution)
@@ -47,3 +49,7 @@ def diagnosis_to_wire(
         model_version=model_version,
         degraded=degraded,
     )
+
+
+def _past(past: PastItem) -> pb.PastItem:
+    return pb.PastItem(item_id=past.item_id, share=past.share)

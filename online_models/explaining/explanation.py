@@ -21,13 +21,13 @@ import numpy as np
 from msgspec import Struct
 
 from online_models.explaining.contributions import contributions
+from online_models.explaining.past import PastItem, earlier_items, past_items
 from online_models.explaining.words import SharedWord, shared_words
 from online_models.feature_names import feature_names
 from online_models.recommender import Ranking, Recommender
 from online_models.reranking.arrange import Arranged, best_first
 from online_models.reranking.permit import barring
 from online_models.retrieval import SOURCES
-from online_models.rows import Rows
 from schemas.examples import Query
 from schemas.slate_rules import SlateRules
 
@@ -39,13 +39,6 @@ class SourceWord(Struct, frozen=True):
     proposed: bool
     score: float
     rank: int
-
-
-class PastItem(Struct, frozen=True):
-    """An item of the history, and its share in what the rules think of the explained one."""
-
-    item_id: str
-    share: float
 
 
 class FeatureWord(Struct, frozen=True):
@@ -69,6 +62,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
         The ranker's, before any rule; ``rank`` is from 1, among ``candidates`` that were proposed.
     past_items
         Those whose lists of neighbours hold the item, the largest share first.
+    earlier_items
+        Those of the user's other sessions by which the encoder scores it higher, the largest share
+        first. What opens a session has no others.
     words
         Those of the catalogue that it shares with the history, the largest share first.
     features
@@ -87,6 +83,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     candidates: int = 0
     sources: tuple[SourceWord, ...] = ()
     past_items: tuple[PastItem, ...] = ()
+    earlier_items: tuple[PastItem, ...] = ()
     words: tuple[SharedWord, ...] = ()
     features: tuple[FeatureWord, ...] = ()
     baseline: float = 0.0
@@ -132,6 +129,7 @@ def _told(
     rank, candidates = _rank(ranking, place) if arranged else (0, 0)
     shown = arranged.places.tolist() if arranged else []
     features, baseline = _features(ranking, place)
+    row = int(ranking.candidates.rows[place])
     return Explanation(
         item_id=item_id,
         reason=reason[0],
@@ -141,7 +139,8 @@ def _told(
         rank=rank,
         candidates=candidates,
         sources=_sources(ranking, place) if arranged else (),
-        past_items=_past_items(ranking, int(ranking.candidates.rows[place])),
+        past_items=past_items(ranking, row),
+        earlier_items=earlier_items(ranking, row),
         words=shared_words(ranking.state, ranking.candidates.history, item_id),
         features=features,
         baseline=baseline,
@@ -183,21 +182,3 @@ def _features(ranking: Ranking, place: int) -> tuple[tuple[FeatureWord, ...], fl
         for name, value, part in zip(names, values, added, strict=True)
     ]
     return tuple(sorted(words, key=lambda word: -abs(word.contribution))), baseline
-
-
-def _past_items(ranking: Ranking, row: int) -> tuple[PastItem, ...]:
-    state = ranking.state
-    rules = state.rules
-    history: Rows = ranking.candidates.history[: rules.scoring_window]
-    norms = rules.norms(history, float(state.progress.time_ms))
-    holds = rules.ids.array[history] == row  # (history, neighbours)
-    weights = (rules.weights.array[history] * holds[:, :, None]).sum(axis=1) * norms
-    parts = rules.blend(weights).tolist()
-    total = sum(parts)
-    shares: dict[str, float] = {}
-    for past, part in zip(history.tolist(), parts, strict=True):
-        if part > 0:
-            item_id = state.items.id_of(past)
-            shares[item_id] = shares.get(item_id, 0.0) + part / total
-    found = [PastItem(item_id, share) for item_id, share in shares.items()]
-    return tuple(sorted(found, key=lambda past: -past.share))

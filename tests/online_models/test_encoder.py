@@ -33,6 +33,16 @@ def test_a_query_is_the_history_weighed_by_place_and_1_for_the_bias() -> None:
     np.testing.assert_allclose(known, [*wanted, 1], rtol=1e-5)
 
 
+def test_what_other_units_add_to_a_score_is_the_sum_of_their_items_parts() -> None:
+    made, earlier = encoder(), np.array([5, 9])
+    parts = made.parts(earlier, 4)
+    assert parts.shape == (2,)
+    queries = [made.query(np.array([3]), rows, NOWHERE) for rows in (earlier, NOWHERE)]
+    known, alone = (made.scores(query, np.array([4]))[0] for query in queries)
+    np.testing.assert_allclose(parts.sum(), known - alone, rtol=1e-4)
+    assert not len(made.parts(NOWHERE, 4))
+
+
 def test_what_lies_beyond_the_window_is_not_read() -> None:
     made = encoder()
     np.testing.assert_array_equal(

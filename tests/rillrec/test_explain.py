@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from online_models.explaining.explanation import Explanation
+from online_models.explaining.past import PastItem
 from online_models.explaining.words import SharedWord
 from rillrec.client import Client
 from rillrec.explained import Explained, explained, lines_of
@@ -117,3 +118,11 @@ def test_the_words_that_an_item_shares_are_told() -> None:
     )
     said = list(lines_of(explained("tea", reply)))
     assert "    75% of the likeness comes from 'category=tea'" in said
+
+
+def test_the_items_of_earlier_sessions_that_speak_for_an_item_are_told() -> None:
+    told = Explanation(item_id="tea", reason="shown", earlier_items=(PastItem("cup", 0.75),))
+    reply = explanation_to_wire(told, title="", model_version=3, degraded=[])
+    heard = explained("tea", reply)
+    assert heard.explanation.earlier_items == told.earlier_items
+    assert "    75% of what other sessions add comes from 'cup'" in lines_of(heard)

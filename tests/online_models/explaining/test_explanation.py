@@ -57,6 +57,17 @@ def test_the_past_items_that_lead_there_are_told_with_their_shares(state: ModelS
     assert all(state.items.row_of("i6") in state.rules.ids.array[row] for row in rows)
 
 
+def test_what_opens_a_session_is_explained_by_the_items_of_earlier_ones(state: ModelState) -> None:
+    earlier = ("i3", "x", "i4", "i3")
+    found = told(state, "i5", 40, query=Query("u", "u", earlier=earlier))
+    assert found.past_items == ()
+    assert {past.item_id for past in found.earlier_items} <= set(earlier) - {"x"}
+    shares = [past.share for past in found.earlier_items]
+    assert sum(shares) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert told(state, "i6").earlier_items == ()
+
+
 def test_features_are_told_by_name_the_weightiest_first(state: ModelState) -> None:
     found = told(state, "i6")
     assert "encoder" in {word.name for word in found.features}
