@@ -109,7 +109,7 @@ def propose(
 
     The encoder's are the best by ``near``, its scores of all rows, or else the first of
     ``nearest``. ``most`` holds the most that popularity, rules, encoder and the history itself may
-    propose.
+    propose: 0 for a source that nobody listens to.
     """
     for row in barred:
         flags[row] = BARRED
@@ -149,12 +149,12 @@ def _popular(tops: Any, held: Any, servable: Any, most: int, flags: Any, rows: A
     for h in range(len(held)):
         taken = 0
         for n in range(held[h]):
+            if taken == most:
+                break
             row = tops[h, n]
             if servable[row] and flags[row] != BARRED:
                 count = _add(row, servable, flags, rows, count)
                 taken += 1
-                if taken == most:
-                    break
     return count
 
 
@@ -170,6 +170,8 @@ def _ruled(
     rows: Any,
     count: int,
 ) -> int:
+    if not most:
+        return count
     keys, best = np.empty(2 * most, dtype=np.float32), np.empty(2 * most, dtype=np.int64)
     size, least, worst = 0, np.float32(-np.inf), -1
     for place in range(found):
@@ -190,14 +192,14 @@ def _ruled(
 
 @jit
 def _near(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> int:
-    if not len(near):
+    if not (len(near) and most):
         return count
     room = count + 2 * most
     keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
     for n in range(count):  # the others' come first: they score well, and few are better
         keys[n], best[n] = near[rows[n]], rows[n]
     size, least, worst = _cut(keys, best, count, most), np.float32(-np.inf), -1
-    if size == most:
+    if count > most:  # as many as may be are in no order yet
         least, worst = keys[most - 1], best[most - 1]
     for row in range(len(near)):
         if near[row] >= least and flags[row] == 0 and servable[row]:

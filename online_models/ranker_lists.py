@@ -16,12 +16,12 @@ from online_models.content_source import alike, borrow, told
 from online_models.contexts import EVERYTHING, PRIOR_EVENTS
 from online_models.decay_kernels import increments
 from online_models.encoder import HEADS, NEAR, PARTS, READS, USES
-from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
+from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE, told_by
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
 from online_models.likeness import ENCODED, LIKE_ITEMS
 from online_models.popularity import TRUST
-from online_models.retrieval import Retriever
+from online_models.retrieval import SOURCES, Retriever
 from online_models.rows import distinct, member
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -50,9 +50,11 @@ class RankerLists:
     ----------
     retriever
         Its bounds are kept, and its model is read.
+    without
+        A source that proposes nothing, and whose features are 0: see ``ablation``.
     """
 
-    def __init__(self, retriever: Retriever) -> None:
+    def __init__(self, retriever: Retriever, *, without: str = "") -> None:
         self.state: ModelState = retriever.state
         self.retriever = retriever
         self._most = np.array(
@@ -63,6 +65,9 @@ class RankerLists:
                 retriever.own_items,
             ]
         )
+        self._most *= [source != without for source in SOURCES if source != "content"]
+        self._by_content = without != "content"
+        self._untold = told_by(without, self.state.config)
         window = np.arange(self.state.config.learning_window + 1)
         self._log_times = np.log1p(window).astype(np.float32)
         self._scratch = self._made()
@@ -93,7 +98,9 @@ class RankerLists:
             place = int(rows.searchsorted(target))
             if place == len(rows) or rows[place] != target:
                 return None
-            return self._features(rows, asked, profile), place
+            table = self._features(rows, asked, profile)
+            table[:, self._untold] = 0
+            return table, place
         finally:
             kernels.forget(found, scratch.neighbours, scratch.places)
 
@@ -166,7 +173,7 @@ class RankerLists:
         return scratch.rows[:count]
 
     def _with_alike(self, rows: Rows, asked: Asked, profile: Profile | None) -> Rows:
-        if profile is None:
+        if profile is None or not self._by_content:
             return rows
         servable, barred = self.state.items.servable, distinct(asked.barred)
         more = alike(self.state, profile, lambda some: servable[some] & ~member(some, barred))

@@ -4,10 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from online_models.evaluation.ablation import Without
 from online_models.feature_names import feature_names
 from online_models.learner import Learner
 from online_models.ranker_lists import RankerLists
 from online_models.recommender import Recommender
+from online_models.retrieval import SOURCES
 from online_models.state import ModelState
 from schemas.examples import Query
 from tests.builders import START_MS, Stream, differences, learn, learner, small, update
@@ -27,6 +29,17 @@ def shown(learning: Learner, query: Query, target: int) -> tuple[np.ndarray, int
     return ranking.features, place
 
 
+@pytest.mark.parametrize("without", SOURCES)
+@pytest.mark.parametrize(("excludes", "exact_up_to"), [(False, 20_000), (True, 30)])
+def test_a_list_without_a_source_is_what_ranking_without_it_shows(
+    without: str, excludes: bool, exact_up_to: int
+) -> None:
+    config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
+    recommender = Without(ModelState(config), without)
+    found = lists_as_shown(recommender, excludes=excludes, described=True, without=without)
+    assert 150 < found < 900
+
+
 @pytest.mark.parametrize("described", [False, True])
 @pytest.mark.parametrize(
     ("excludes", "exact_up_to"), [(True, 20_000), (False, 20_000), (True, 30), (False, 30)]
@@ -34,6 +47,21 @@ def shown(learning: Learner, query: Query, target: int) -> tuple[np.ndarray, int
 def test_a_list_is_what_ranking_shows_for_any_query(
     excludes: bool, exact_up_to: int, described: bool
 ) -> None:
+    config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
+    recommender = Recommender(ModelState(config))
+    found = lists_as_shown(recommender, excludes=excludes, described=described)
+    assert 200 < found < 900
+    size = recommender.state.items.size
+    assert recommender.state.index.is_exact(size) == (exact_up_to > size)
+
+
+def lists_as_shown(
+    recommender: Recommender, *, excludes: bool, described: bool, without: str = ""
+) -> int:
+    """Learn a stream; assert that each list is what ranking shows, and return how many there are.
+
+    The recommender's sources propose less than usual, so that their bounds count.
+    """
     rng, stream = np.random.default_rng(3), Stream(excludes=excludes)
     for n in range(900):
         item = f"i{int(rng.zipf(1.3)) % 220}"
@@ -41,15 +69,17 @@ def test_a_list_is_what_ranking_shows_for_any_query(
         earlier = [f"i{k % 50}" for k in range(n, n + n % 12)]
         unit = f"u{rng.integers(40)}"
         stream.add(unit, item, START_MS + n * 90_000, context=context, earlier=earlier)
-    config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
-    recommender = Recommender(ModelState(config))
     for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):
         setattr(recommender.retriever, name, most)
+    lists, found = RankerLists(recommender.retriever, without=without), 0
     learning = Learner(
-        recommender.state, recommender, micro_batch=16, publish_interval_ms=None, lists_every=2
+        *(recommender.state, recommender),
+        lists=lists,
+        micro_batch=16,
+        publish_interval_ms=None,
+        lists_every=2,
     )
-    lists, found = RankerLists(recommender.retriever), 0
-    exact = np.arange(len(feature_names(config))) != BELOW
+    exact = np.arange(len(feature_names(WIDE))) != BELOW
     for n, example in enumerate(stream.examples):
         target = learning.state.items.row_of(example.item_id)
         word = update(f"i{n % 9}", in_stock=n % 5 > 0)
@@ -68,9 +98,7 @@ def test_a_list_is_what_ranking_shows_for_any_query(
             below, of_scores = made[0][:, BELOW], np.abs(wanted[0][:, BELOW - 1]).max()
             rounding = 4 * np.finfo(np.float32).eps * of_scores  # of two scores, each way
             np.testing.assert_allclose(below, wanted[0][:, BELOW], rtol=1e-5, atol=1e-6 + rounding)
-    assert 200 < found < 900
-    size = learning.state.items.size
-    assert learning.state.index.is_exact(size) == (exact_up_to > size)
+    return found
 
 
 def test_an_item_that_nobody_may_propose_has_no_list() -> None:
