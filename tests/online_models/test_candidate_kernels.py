@@ -25,6 +25,8 @@ def proposed(scores: list[int], others: list[int], barred: list[int], most: int)
         np.array([others + [-1] * (SIZE - len(others))], dtype=np.int64),
         np.array([len(others)]),
         np.array(scores, dtype=np.float32),
+        np.ones(1, dtype=np.float32),
+        np.array(scores, dtype=np.float32)[:, None],
         nobody,
         np.array([SIZE, 1, most, 0]),
         scratch.flags,

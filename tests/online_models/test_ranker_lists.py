@@ -130,7 +130,10 @@ def test_the_model_may_outgrow_the_lists_room() -> None:
     assert lists.of(Query("u", "u", ("i1098",)), target) is not None
 
 
-def test_whether_anybody_observes_changes_nothing() -> None:
+@pytest.mark.parametrize("words", [(), ("tea", "cup")])
+def test_whether_anybody_observes_changes_nothing(words: tuple[str, ...]) -> None:
+    """An observer sees everything counted; without one, lists wait for their micro-batch."""
+
     class Watching:
         def wants(self, example: object) -> bool:
             return True
@@ -138,8 +141,20 @@ def test_whether_anybody_observes_changes_nothing() -> None:
         def observe(self, example: object, ranking: object) -> None:
             pass
 
-    stream = Stream()
-    for n in range(300):
-        stream.add(f"u{n % 7}", f"i{n * n % 31}", START_MS + n * 1_000)
-    alone, watched = learn(stream.examples), learn(stream.examples, observer=Watching())
-    assert differences(alone.state, watched.state) == []
+    rng, stream, updates = np.random.default_rng(1), Stream(), []
+    for n in range(1_500):
+        context, earlier = {"place": n // 200, "day": n % 3}, [f"i{k}" for k in range(n % 4)]
+        item = f"i{int(rng.zipf(1.2)) % 600}"
+        stream.add(f"u{n % 37}", item, START_MS + n * 1_000, context=context, earlier=earlier)
+        if n % 7 == 0:
+            word = update(f"i{n % 30}", in_stock=n % 3 > 0)
+            updates.append((n, msgspec.structs.replace(word, title=" ".join(words))))
+    states = []
+    for observer in (None, Watching()):  # rows change hands: there are few
+        learning = learner(small(context_slots=2), observer=observer)
+        learning.learn_many(stream.examples, updates=updates)
+        learning.close_micro_batch()
+        states.append(learning.state)
+    assert states[0].progress.step > 50
+    assert len({example.item_id for example in stream.examples}) > states[0].items.capacity
+    assert differences(*states) == []
