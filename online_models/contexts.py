@@ -9,6 +9,7 @@ Applications. Journal of Algorithms 55(1), 2005 (how rare values are told from f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -168,7 +169,8 @@ class Contexts:
         self.sighted.mark_all()
 
     def _seen(self, key: int) -> float:
-        return float(self.sketch.array.reshape(-1)[_buckets(key)].min())
+        sketch = self.sketch.array.reshape(-1)
+        return min(float(sketch[bucket]) for bucket in _buckets(key))
 
     def _frequent(self, key: int) -> bool:
         return self._seen(key) >= max(LEAST_SIGHTINGS, LEAST_SHARE * float(self.sighted.array[0]))
@@ -184,6 +186,7 @@ class Contexts:
         return rarest + 1 if 2 * seen[rarest] < self._seen(key) else EVERYTHING
 
 
+@lru_cache(maxsize=WINDOW_EVENTS)
 def _buckets(key: int) -> list[int]:
     """Return the places of a key in the flat sketch, one in each row."""
     return [row * BUCKETS + (key >> (20 * row)) % BUCKETS for row in range(HASHES)]
