@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from online_models.compiled import jit
+from online_models.compiled import jit, jit_sums
 
 BARRED, PROPOSED = 1, 2
+ROUNDING = 1e-5
+"""By so much of a score, and at least so much, its last bits differ in whatever order it is added
+up; with some room."""
 
 
 class Scratch:
@@ -39,56 +42,6 @@ class Scratch:
 
 
 @jit
-def norms(totals: Any, history: Any, fresh: Any, norm: float, by_position: Any, norms: Any) -> None:
-    """Write what the counts of a history's items are worth; see ``Rules.norms``."""
-    half_lives = len(fresh)
-    for k in range(len(norms)):
-        for c in range(norms.shape[1]):
-            increment = fresh[c % half_lives]
-            share = (totals[history[k], c] / increment + np.float32(1)) ** np.float32(-norm)
-            norms[k, c] = share / increment * by_position[k]
-
-
-@jit
-def follow(
-    ids: Any,
-    weights: Any,
-    norms: Any,
-    history: Any,
-    places: Any,
-    neighbours: Any,
-    sums: Any,
-    rests: Any,
-    newest: Any,
-) -> int:
-    """Sum the rules of a history, newest first; return how many neighbours there are."""
-    found = 0
-    channels = sums.shape[1]
-    for k in range(len(norms)):
-        source = history[k]
-        for slot in range(ids.shape[1]):
-            row = ids[source, slot]
-            if row < 0:
-                continue
-            place = places[row]
-            if place < 0:
-                place = places[row] = found
-                neighbours[found] = row
-                found += 1
-                for c in range(channels):
-                    sums[place, c] = weights[source, slot, c] * norms[k, c]
-                    rests[place, c] = 0
-                    newest[place, c] = sums[place, c] if k == 0 else 0
-            else:
-                for c in range(channels):
-                    rests[place, c] += weights[source, slot, c] * norms[k, c]
-    for place in range(found):  # in the order in which numpy adds
-        for c in range(channels):
-            sums[place, c] += rests[place, c]
-    return found
-
-
-@jit
 def propose(
     history: Any,
     barred: Any,
@@ -100,6 +53,8 @@ def propose(
     tops: Any,
     held: Any,
     near: Any,
+    vector: Any,
+    outputs: Any,
     nearest: Any,
     most: Any,
     flags: Any,
@@ -107,15 +62,15 @@ def propose(
 ) -> int:
     """Write what the sources propose to ``rows``, in rising order; return how many.
 
-    The encoder's are the best by ``near``, its scores of all rows, or else the first of
-    ``nearest``. ``most`` holds the most that popularity, rules, encoder and the history itself may
-    propose.
+    The encoder's are the best by ``vector`` and ``outputs``, where ``near`` has about these scores
+    of all rows, or else the first of ``nearest``. ``most`` holds the most that popularity, rules,
+    encoder and the history itself may propose: 0 for a source that nobody listens to.
     """
     for row in barred:
         flags[row] = BARRED
     count = _popular(tops, held, servable, most[0], flags, rows)
     count = _ruled(found, neighbours, sums, mix, servable, most[1], flags, rows, count)
-    count = _near(near, servable, most[2], flags, rows, count)
+    count = _near(near, vector, outputs, servable, most[2], flags, rows, count)
     count = _first(nearest, servable, most[2], flags, rows, count)
     for k in range(min(len(history), most[3])):
         count = _add(history[k], servable, flags, rows, count)
@@ -125,13 +80,6 @@ def propose(
         flags[rows[place]] = 0
     rows[:count].sort()
     return count
-
-
-@jit
-def forget(found: int, neighbours: Any, places: Any) -> None:
-    """Make the scratch as good as new."""
-    for place in range(found):
-        places[neighbours[place]] = -1
 
 
 @jit
@@ -149,12 +97,12 @@ def _popular(tops: Any, held: Any, servable: Any, most: int, flags: Any, rows: A
     for h in range(len(held)):
         taken = 0
         for n in range(held[h]):
+            if taken == most:
+                break
             row = tops[h, n]
             if servable[row] and flags[row] != BARRED:
                 count = _add(row, servable, flags, rows, count)
                 taken += 1
-                if taken == most:
-                    break
     return count
 
 
@@ -170,6 +118,8 @@ def _ruled(
     rows: Any,
     count: int,
 ) -> int:
+    if not most:
+        return count
     keys, best = np.empty(2 * most, dtype=np.float32), np.empty(2 * most, dtype=np.int64)
     size, least, worst = 0, np.float32(-np.inf), -1
     for place in range(found):
@@ -189,28 +139,71 @@ def _ruled(
 
 
 @jit
-def _near(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> int:
-    if not len(near):
+def _near(
+    near: Any,
+    vector: Any,
+    outputs: Any,
+    servable: Any,
+    most: int,
+    flags: Any,
+    rows: Any,
+    count: int,
+) -> int:
+    """Propose the best by scores that are made here, of those that ``near`` says may be.
+
+    Linear algebra adds up in another order for one query than for several at once, and lists must
+    not depend on how many are made at once.
+    """
+    if not (len(near) and most):
         return count
+    least = _least(near, servable, most, flags, rows, count)
+    least -= np.float32(ROUNDING) * (1 + abs(least))
+    room, size = count + 2 * most, 0
+    keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
+    for n in range(count):
+        if near[rows[n]] >= least:
+            keys[size], best[size] = _score(vector, outputs[rows[n]]), rows[n]
+            size += 1
+    for row in range(len(near)):
+        if near[row] >= least and flags[row] == 0 and servable[row]:
+            keys[size], best[size] = _score(vector, outputs[row]), row
+            size += 1
+            if size == room:
+                size = _cut(keys, best, size, most)
+    for n in range(_cut(keys, best, size, most)):
+        count = _add(best[n], servable, flags, rows, count)
+    return count
+
+
+@jit
+def _least(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> Any:
+    """Return the score of the last of the best, -inf where there are no more than may be."""
     room = count + 2 * most
     keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
     for n in range(count):  # the others' come first: they score well, and few are better
         keys[n], best[n] = near[rows[n]], rows[n]
-    size, least, worst = _cut(keys, best, count, most), np.float32(-np.inf), -1
-    if size == most:
-        least, worst = keys[most - 1], best[most - 1]
+    size, least = _cut(keys, best, count, most), np.float32(-np.inf)
+    if count > most:  # as many as may be are in no order yet
+        least = keys[most - 1]
     for row in range(len(near)):
-        if near[row] >= least and flags[row] == 0 and servable[row]:
-            if not _better(near[row], row, least, worst):
-                continue
+        if near[row] > least and flags[row] == 0 and servable[row]:
             keys[size], best[size] = near[row], row
             size += 1
             if size == room:
                 size = _cut(keys, best, size, most)
-                least, worst = keys[most - 1], best[most - 1]
-    for n in range(_cut(keys, best, size, most)):
-        count = _add(best[n], servable, flags, rows, count)
-    return count
+                least = keys[most - 1]
+    if size <= most:
+        return least
+    _cut(keys, best, size, most)
+    return keys[most - 1]
+
+
+@jit_sums
+def _score(vector: Any, output: Any) -> Any:
+    score = np.float32(0)
+    for d in range(len(vector)):
+        score += vector[d] * output[d]
+    return score
 
 
 @jit

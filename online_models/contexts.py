@@ -9,6 +9,7 @@ Applications. Journal of Algorithms 55(1), 2005 (how rare values are told from f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -155,10 +156,11 @@ class Contexts:
         return key
 
     def _sight(self, keys: Iterable[int]) -> None:
-        for key in keys:
-            for row, bucket in _buckets(key):
-                self.sketch.array[row, bucket] += 1
-                self.sketch.dirty[row, bucket] = True
+        sketch = self.sketch.array.reshape(-1)
+        buckets = [bucket for key in keys for bucket in _buckets(key)]
+        for bucket in buckets:  # several keys may share one
+            sketch[bucket] += 1
+        self.sketch.dirty.reshape(-1)[buckets] = True
         self.sighted.array[0] += 1
         if self.sighted.array[0] >= WINDOW_EVENTS:
             self.sketch.array /= 2
@@ -167,7 +169,8 @@ class Contexts:
         self.sighted.mark_all()
 
     def _seen(self, key: int) -> float:
-        return min(float(self.sketch.array[row, bucket]) for row, bucket in _buckets(key))
+        sketch = self.sketch.array.reshape(-1)
+        return min(float(sketch[bucket]) for bucket in _buckets(key))
 
     def _frequent(self, key: int) -> bool:
         return self._seen(key) >= max(LEAST_SIGHTINGS, LEAST_SHARE * float(self.sighted.array[0]))
@@ -183,5 +186,7 @@ class Contexts:
         return rarest + 1 if 2 * seen[rarest] < self._seen(key) else EVERYTHING
 
 
-def _buckets(key: int) -> list[tuple[int, int]]:
-    return [(row, (key >> (20 * row)) % BUCKETS) for row in range(HASHES)]
+@lru_cache(maxsize=WINDOW_EVENTS)
+def _buckets(key: int) -> list[int]:
+    """Return the places of a key in the flat sketch, one in each row."""
+    return [row * BUCKETS + (key >> (20 * row)) % BUCKETS for row in range(HASHES)]

@@ -1,7 +1,8 @@
-"""The features of one list, compiled: the same as ``features``, in one pass over the candidates.
+"""The features of one list, compiled: the same as ``features``.
 
-What is on a log scale is written as it is first, all into one table: numpy's log of a whole table
-is several times as fast as that of single numbers here.
+``write`` comes first, then numpy's log of what is on a log scale, which is several times as fast
+for a whole table as that of single numbers here, and then ``finish``. Two calls, as each costs
+about as much as its loops.
 """
 
 from __future__ import annotations
@@ -12,9 +13,110 @@ import numpy as np
 
 from online_models.compiled import jit, jit_sums
 
+OWN = 7
+"""Columns between what rules and popularity say and what the history does; see ``OTHERS``."""
+
+
+@jit
+def write(
+    rows: Any,
+    history: Any,
+    earlier: Any,
+    vector: Any,
+    slots: Any,
+    places: Any,
+    sums: Any,
+    newest: Any,
+    mix: Any,
+    counts: Any,
+    totals: Any,
+    evidence: Any,
+    trust: float,
+    first_seen_ms: Any,
+    now_ms: int,
+    unit_ms: float,
+    context_counts: Any,
+    context_totals: Any,
+    few: Any,
+    everything: int,
+    outputs: Any,
+    inputs: Any,
+    near: int,
+    most_alike: int,
+    log_times: Any,
+    logs: Any,
+    table: Any,
+) -> None:
+    """Write what has no log, to ``table``, and what is to have one, to ``logs``.
+
+    ``logs`` holds what rules and popularity say by channel and horizon, their blends, the age, and
+    the lifts by each value of the context.
+
+    Parameters
+    ----------
+    vector
+        The query; empty where there is none.
+    near, most_alike
+        Which input vector of so many of the history's items a candidate is compared with.
+    """
+    at = 2 * sums.shape[1] + counts.shape[1]
+    own = table[:, at + OWN :]
+    _count(rows, places, sums, newest, mix, counts, totals, evidence, trust, logs, own[:, 3])
+    for n in range(len(rows)):
+        logs[n, at + 3] = 1 + max(now_ms - first_seen_ms[rows[n]], 0) / unit_ms
+    lifts = logs[:, at + 4 :]
+    _lift(rows, slots, context_counts, context_totals, few, everything, lifts)
+    if len(vector):
+        alike = table[:, at : at + OWN - 3]
+        _liken(rows, vector, outputs, inputs, near, history[:most_alike], alike)
+    else:
+        table[:, at : at + OWN - 3] = 0
+    _recall(rows, history, log_times, own)
+    _recollect(rows, earlier, log_times, own[:, 6:8])
+
+
+@jit
+def finish(
+    logs: Any,
+    history: Any,
+    counts: Any,
+    totals: Any,
+    first_seen_ms: Any,
+    now_ms: int,
+    unit_ms: float,
+    fields: Any,
+    at: int,
+    tastes: int,
+    lifts: int,
+    table: Any,
+) -> None:
+    """Write what comes of the logs; ``at`` is where what rules and popularity say ends.
+
+    ``tastes`` and ``lifts`` are how many columns these take.
+    """
+    for n in range(len(table)):
+        for c in range(at):
+            table[n, c] = logs[n, c]
+        table[n, at + OWN + 8] = logs[n, at + 3]
+    _compare(logs[:, at : at + 3], table[:, at + OWN - 3 : at + OWN])
+    own = table[:, at + OWN + 9 :]
+    popular, aged = table[:, at - 1], table[:, at + OWN + 8]
+    _taste(
+        history,
+        counts[:, -1],
+        totals[-1],
+        first_seen_ms,
+        now_ms,
+        unit_ms,
+        popular,
+        aged,
+        own[:, :tastes],
+    )
+    _sum_up(logs[:, at + 4 :], fields, own[:, tastes : tastes + lifts])
+
 
 @jit_sums
-def count(
+def _count(
     rows: Any,
     places: Any,
     sums: Any,
@@ -68,7 +170,7 @@ def count(
 
 
 @jit
-def lift(
+def _lift(
     rows: Any, slots: Any, counts: Any, totals: Any, few: Any, everything: int, logs: Any
 ) -> None:
     """Write what each value of the context multiplies each candidate's share by; see ``lifts``."""
@@ -81,17 +183,12 @@ def lift(
             logs[n, k] = (counts[row, slot] + few * share) / expected
 
 
-@jit
-def age(rows: Any, first_seen_ms: Any, now_ms: int, unit_ms: float, logs: Any) -> None:
-    """Write 1 plus each candidate's age."""
-    for n in range(len(rows)):
-        logs[n] = 1 + max(now_ms - first_seen_ms[rows[n]], 0) / unit_ms
-
-
 @jit_sums
-def liken(rows: Any, vector: Any, outputs: Any, inputs: Any, history: Any, table: Any) -> None:
+def _liken(
+    rows: Any, vector: Any, outputs: Any, inputs: Any, near: int, history: Any, table: Any
+) -> None:
     """Write what ``likeness.encoded`` tells, by the items of a history that it compares with."""
-    dimensions = inputs.shape[1]
+    dimensions = inputs.shape[2]
     best = np.float32(-np.inf)
     for n in range(len(rows)):
         row, score = rows[n], vector[dimensions] * outputs[rows[n], dimensions]
@@ -104,7 +201,7 @@ def liken(rows: Any, vector: Any, outputs: Any, inputs: Any, history: Any, table
         for k in range(len(history)):
             item, product = history[k], np.float32(0)
             for d in range(dimensions):
-                product += inputs[item, d] * outputs[row, d]
+                product += inputs[item, near, d] * outputs[row, d]
             largest = max(largest, product)
             if k == 0:
                 table[n, 2] = product
@@ -114,7 +211,7 @@ def liken(rows: Any, vector: Any, outputs: Any, inputs: Any, history: Any, table
 
 
 @jit
-def recall(rows: Any, history: Any, log_times: Any, own: Any) -> None:
+def _recall(rows: Any, history: Any, log_times: Any, own: Any) -> None:
     """Write where the history itself has each candidate: recency, how often, whether it is newest.
 
     ``own`` also gets how long the history is, and how many of its items are distinct.
@@ -139,7 +236,7 @@ def recall(rows: Any, history: Any, log_times: Any, own: Any) -> None:
 
 
 @jit
-def recollect(rows: Any, earlier: Any, log_times: Any, table: Any) -> None:
+def _recollect(rows: Any, earlier: Any, log_times: Any, table: Any) -> None:
     """Write each candidate's recency among the items of other units, and how many these are."""
     table[:, 0] = 0
     table[:, 1] = log_times[len(earlier)]
@@ -150,7 +247,7 @@ def recollect(rows: Any, earlier: Any, log_times: Any, table: Any) -> None:
 
 
 @jit_sums
-def taste(
+def _taste(
     history: Any,
     counts: Any,
     total: Any,
@@ -176,7 +273,7 @@ def taste(
 
 
 @jit
-def compare(logs: Any, table: Any) -> None:
+def _compare(logs: Any, table: Any) -> None:
     """Write by how much each column falls short of its best; what is no number stays alone."""
     for c in range(logs.shape[1]):
         best = np.float32(-np.inf)
@@ -188,7 +285,7 @@ def compare(logs: Any, table: Any) -> None:
 
 
 @jit
-def sum_up(lifts: Any, fields: Any, table: Any) -> None:
+def _sum_up(lifts: Any, fields: Any, table: Any) -> None:
     """Write what ``features.write_lifts`` does."""
     table[:] = 0
     if not lifts.shape[1]:

@@ -41,6 +41,15 @@ TASTE = 4
 LIFTS = 3 + FIELDS
 """The last features of ``OTHERS``: sum and extremes of the lifts, then the lift by each field."""
 
+TOLD_BY = {
+    "popularity": ("popularity_", "history_popularity", "apart_in_popularity"),
+    "rules": ("rules_", "newest_rules_", "by_rules"),
+    "encoder": ("encoder", "likeness_", "largest_likeness"),
+    "session": ("recency_in_unit", "times_in_unit", "is_newest"),
+    "content": ("content", "untried"),
+}
+"""How the names of the features begin that only one source tells."""
+
 
 def feature_names(config: ModelConfig) -> tuple[str, ...]:
     """Return the names of a model's features, in the order of the table that ``features`` fills."""
@@ -53,6 +62,12 @@ def feature_names(config: ModelConfig) -> tuple[str, ...]:
         *OTHERS,
         *CONTENT,
     )
+
+
+def told_by(source: str, config: ModelConfig) -> list[int]:
+    """Return the columns of the features that only this source tells."""
+    begins = TOLD_BY.get(source, ())
+    return [n for n, name in enumerate(feature_names(config)) if name.startswith(begins)]
 
 
 def prior(config: ModelConfig) -> npt.NDArray[np.float32]:

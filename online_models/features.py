@@ -21,9 +21,9 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     rows, history = candidates.rows, candidates.asked.history
     channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
     at = 2 * channels + horizons
-    table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32)
+    table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32, order="F")
     table[:, -len(CONTENT) :] = candidates.content
-    counts = np.empty((len(rows), at), dtype=np.float32)
+    counts = np.empty((len(rows), at), dtype=np.float32, order="F")
     np.add(candidates.rules, np.float32(1e-2), out=counts[:, :channels])
     np.add(candidates.last_rules, np.float32(1e-2), out=counts[:, channels : 2 * channels])
     np.add(candidates.shares, np.float32(1e-6), out=counts[:, 2 * channels :])
@@ -66,15 +66,17 @@ def write_taste(
         Of shape ``(n, TASTE)``: the history's mean log share, by how much a candidate's is more or
         less, and the same of the ages; all 0 without a history.
     """
-    table[:] = 0
     if not len(history):
+        table[:] = 0
         return
-    shares = state.popularity.shares(history)[:, -1]
+    popularity = state.popularity
+    total = np.maximum(popularity.totals.array[0, -1], np.float32(1e-30))
+    shares = popularity.counts.array[history, -1] / total
     ages_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[history], 0)
-    table[:, 0] = np.log(shares + np.float32(1e-6)).mean()
-    table[:, 1] = np.abs(popular - table[:, 0])
-    table[:, 2] = np.log1p(ages_ms / HOUR_MS).mean()
-    table[:, 3] = np.abs(aged - table[:, 2])
+    share = np.log(shares + np.float32(1e-6)).mean()
+    age = np.float32(np.log1p(ages_ms / HOUR_MS).mean())
+    table[:, 0], table[:, 1] = share, np.abs(popular - share)
+    table[:, 2], table[:, 3] = age, np.abs(aged - age)
 
 
 def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:

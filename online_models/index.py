@@ -22,6 +22,11 @@ Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
+BLOCK = 64
+"""Of so many scores each, the largest tell about where the largest of all begin."""
+MOST_BESIDE = 10_000
+"""Rows that a graph may lack before a new one is due: they are gathered one by one."""
+
 
 class ItemIndex:
     """Finds the rows whose live vectors have the largest product with a query.
@@ -34,12 +39,13 @@ class ItemIndex:
     vectors
         The live table.
     exact_up_to
-        Items up to which all are scored, without a graph.
+        Items up to which all are scored, without a graph: one product of all vectors takes less
+        than a graph's search, which is all over the memory.
     depth
         Rows taken from the graph; more find more, and cost time in proportion.
     """
 
-    def __init__(self, vectors: Table, *, exact_up_to: int = 20_000, depth: int = 350) -> None:
+    def __init__(self, vectors: Table, *, exact_up_to: int = 50_000, depth: int = 350) -> None:
         self.vectors, self.exact_up_to, self.depth = vectors, exact_up_to, depth
         self._graph: hnswlib.Index | None = None
         self._in_graph = np.zeros(0, dtype=bool)
@@ -71,10 +77,7 @@ class ItemIndex:
         """
         if self.is_exact(size):
             scores = self.vectors.array[:size] @ query
-            rows = np.arange(size) if among is None else np.flatnonzero(among[:size])
-            of_rows = scores if among is None else scores[rows]  # all of them need no copy
-            if len(rows) > count:
-                rows = rows[_largest(of_rows, count)]
+            rows = _largest(scores, count, among)
             scores = scores[rows]
         else:
             rows = self._from_graph(query, max(count, self.depth), size)
@@ -127,15 +130,15 @@ class ItemIndex:
     def outdated(self, size: int, used: int, *, least_cosine: float = 0.96) -> bool:
         """Return whether a new graph is due: vectors moved, or too many used rows are not in it.
 
-        Rows that are not in the graph are scored exactly, which is cheap up to half of what would
-        be scored exactly anyway.
+        Rows that are not in the graph are scored exactly, which is cheap as long as they are few:
+        ``MOST_BESIDE``, or half of those up to which there is no graph.
         """
         if size <= self.exact_up_to:
             return False
         if self._graph is None:
             return True
         rows = np.flatnonzero(self._in_graph)
-        if used - len(rows) > self.exact_up_to // 2:
+        if used - len(rows) > min(self.exact_up_to // 2, MOST_BESIDE):
             return True
         sample = rows[:: max(1, len(rows) // 500)]
         then = np.asarray(self._graph.get_items(sample.tolist()), dtype=np.float32)
@@ -167,10 +170,21 @@ def build_graph(
         return Graph(rows.astype("<i8").tobytes(), path.read_bytes(), step)
 
 
-def _largest(scores: Floats, count: int) -> Rows:
-    """Return the rows of the largest scores, all of those that tie with the last included."""
-    least = np.partition(scores, len(scores) - count)[-count]
-    return np.flatnonzero(scores >= least)
+def _largest(scores: Floats, count: int, among: Mask | None) -> Rows:
+    """Return rows in rising order, all of the ``count`` largest scores among them, and few more.
+
+    Of the largest of every ``BLOCK`` scores, the ``count``-th is no larger than that of all.
+    """
+    if among is not None:
+        rows = np.flatnonzero(among[: len(scores)])
+        scores = scores[rows] if len(rows) < len(scores) else scores
+    if len(scores) <= count:
+        return np.arange(len(scores)) if among is None else rows
+    blocks, best = len(scores) // BLOCK, scores
+    if blocks >= 2 * count:
+        best = np.fmax.reduce(scores[: blocks * BLOCK].reshape(BLOCK, blocks), axis=0)
+    found = np.flatnonzero(scores >= np.partition(best, len(best) - count)[-count])
+    return found if among is None else rows[found]
 
 
 def _cosines(one: Floats, other: Floats) -> Floats:

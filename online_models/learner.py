@@ -12,7 +12,7 @@ import msgspec
 from online_models.index_upkeep import IndexUpkeep
 from online_models.list_sample import ListSample
 from online_models.micro_batch import MicroBatch
-from online_models.ranker_lists import ListMaker, RankerLists
+from online_models.ranker_lists import RankerLists
 from online_models.recommender import Ranking, Recommender
 from online_models.state import ModelState
 from online_models.training import Training
@@ -78,7 +78,7 @@ class Learner:
         recommender: Recommender | None = None,
         *,
         observer: Observer | None = None,
-        lists: ListMaker | None = None,
+        lists: RankerLists | None = None,
         micro_batch: int = 64,
         lists_every: int = 2,
         all_lists_until: int = 100_000,
@@ -100,8 +100,8 @@ class Learner:
         )
         self.publish_interval_ms, self.base_growth = publish_interval_ms, base_growth
         self.labels: Counter[str] = Counter()
-        self._batch = MicroBatch(state, micro_batch)
-        self._lists: ListMaker = lists or RankerLists(self.recommender.retriever)
+        lists = lists or RankerLists(self.recommender.retriever)
+        self._batch = MicroBatch(state, micro_batch, lists)
         self._training = Training(state)
         self._upkeep = IndexUpkeep(state, background=background)
         self._marks: Marks = {t: dict(parts) for t, parts in state.progress.marks.items()}
@@ -264,15 +264,13 @@ class Learner:
             and bool(example.query.history or example.query.earlier)
             and self._takes_list(example.query.unit_key)
         )
-        if wanted or listed:
-            self._batch.settle()
         if wanted and self.observer is not None:
+            self._batch.settle()
             self.observer.observe(example, self.recommender.rank(example.query))
-        row = self.state.items.row_of(example.item_id)
-        learnt = self._lists.of(example.query, row) if listed else None
+        awaited = self._batch.await_list(example) if listed else None
         self._batch.tick(example.time_ms)  # only now: a request can't know when it will be answered
         if example.weight > 0:
-            self._entries += self._batch.add(example, learnt)
+            self._entries += self._batch.add(example, awaited)
 
     def _takes_list(self, unit_key: str) -> bool:
         progress = self.state.progress

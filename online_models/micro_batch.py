@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zlib import crc32
 
 import msgspec
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.asked import earlier_rows
+from online_models.awaited_lists import Awaited, AwaitedLists
 from online_models.contexts import MOST, SIGHTED_EVERY
 from online_models.counting import count, count_contexts, see
 from online_models.decay import Landmarks, StreamClock
@@ -16,6 +18,7 @@ from online_models.examination import FLOOR, place_of
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
 from online_models.newcomers import Newcomers
+from online_models.ranker_lists import RankerLists
 from online_models.state import ModelState
 from schemas.events import ItemUpdate, Scalar
 from schemas.examples import Example, Feedback
@@ -34,9 +37,11 @@ class MicroBatch:
         Items are admitted and counted there.
     size
         Examples that make it full, or labelled slates, if so many come first.
+    maker
+        Makes the lists that the ranker learns from.
     """
 
-    def __init__(self, state: ModelState, size: int) -> None:
+    def __init__(self, state: ModelState, size: int, maker: RankerLists) -> None:
         self.state, self.size = state, size
         self.clock = StreamClock(state.progress.time_ms, state.progress.ahead_ms)
         self.targets = np.full(size, UNKNOWN, dtype=np.int64)
@@ -48,6 +53,7 @@ class MicroBatch:
         self.lists: list[tuple[Floats, int]] = []
         self.list_weights: list[float] = []
         self.slates: list[tuple[Floats, Rows, int]] = []
+        self._awaited = AwaitedLists(maker)
         self._times_ms = np.zeros(size, dtype=np.float64)
         self._sizes = np.zeros(size, dtype=np.int64)
         self._filled = self._counted = self.labels = self._ticks = 0
@@ -75,8 +81,22 @@ class MicroBatch:
         self._now_ms = self.clock.advance(time_ms)
         self._ticks += 1
 
-    def add(self, example: Example, listed: tuple[Floats, int] | None) -> list[Entry]:
-        """Take an example in, and its list where the ranker is to learn from it."""
+    def await_list(self, example: Example) -> Awaited | None:
+        """Let the ranker have a list of an example that is about to be added.
+
+        Returned is what it is made of, where there may be one.
+        Where the catalogue counts it is made at once: what it tells may change with any new item.
+        """
+        target = self.state.items.row_of(example.item_id)
+        awaited = self._awaited.maker.ask(example.query, target, self.clock.now_ms)
+        if awaited is not None:
+            self._awaited.add(awaited, self._filled, example.weight)
+            if self.state.content.used:
+                self._count()
+        return awaited
+
+    def add(self, example: Example, awaited: Awaited | None = None) -> list[Entry]:
+        """Take an example in; ``awaited`` spares to look its rows up again."""
         entries = self._move_landmarks()
         if self._awaits_time:
             entries += self._admit_described()
@@ -85,11 +105,14 @@ class MicroBatch:
             row = self.state.items.next_row()
             entries.append(self._admit(row, example.item_id))
         entries += self._follow(example)
-        place, history = self._filled, self._history(example)
+        place = self._filled
+        history = self._history(example) if awaited is None else awaited.history
         self.targets[place] = row
         self.histories[place, : len(history)] = history
         if example.query.earlier:
-            earlier = earlier_rows(self.state, example.query)
+            earlier = (
+                earlier_rows(self.state, example.query) if awaited is None else awaited.earlier
+            )
             self.earlier[place, : len(earlier)] = earlier
         self._place(self.asked[place], example.query.context)
         self._place(self.contexts[place], example.context)
@@ -97,9 +120,6 @@ class MicroBatch:
         self._times_ms[place] = self._now_ms
         self._sizes[place] = self.state.items.size
         self._filled += 1
-        if listed is not None:
-            self.lists.append(listed)
-            self.list_weights.append(example.weight)
         return entries
 
     def describe(self, update: ItemUpdate) -> list[Entry]:
@@ -108,10 +128,10 @@ class MicroBatch:
         Before the first event there is no time at which it could come: it waits for that.
         """
         entries: list[Entry] = [Describe((update,))]
+        self._count()  # lists that wait are of what may be served now
         self.state.apply(entries[0])
         row = self.state.items.row_of(update.item_id)
         if row != UNKNOWN:
-            self._count()
             self._newcomers.describe(row)
         elif not self._awaits_time and self._newcomers.wants_row(update, room=self.size):
             entries.append(self._admit(self.state.items.next_row(), update.item_id))
@@ -119,6 +139,7 @@ class MicroBatch:
 
     def label(self, feedback: Feedback) -> str:
         """Take a labelled slate in; return what became of it, as ``schemas.metrics.LABELS``."""
+        self._count()  # lists come in the order of what they are of
         progress = self.state.progress
         self.state.progress = msgspec.structs.replace(progress, feedback=progress.feedback + 1)
         if len(feedback.items) < 2:
@@ -158,10 +179,17 @@ class MicroBatch:
         self._ticks = 0
 
     def _count(self) -> None:
-        if self._counted == self._filled:
+        if len(self._awaited):
+            for made, weight in self._awaited.make(self._count_until):
+                self.lists.append(made)
+                self.list_weights.append(weight)
+        self._count_until(self._filled)
+
+    def _count_until(self, end: int) -> None:
+        if self._counted == end:
             return
-        part = slice(self._counted, self._filled)
-        self._counted = self._filled
+        part = slice(self._counted, end)
+        self._counted = end
         targets, times_ms = self.targets[part], self._times_ms[part]
         last_seen_ms = self.state.items.last_seen_ms
         see(targets, times_ms, last_seen_ms.array, last_seen_ms.dirty)
@@ -182,7 +210,7 @@ class MicroBatch:
             times_ms=times_ms,
         )
 
-    def _history(self, example: Example) -> list[int]:
+    def _history(self, example: Example) -> Sequence[int]:
         window = self.histories.shape[1]
         return self.state.items.rows_of(example.query.history[-window:])[::-1]
 
@@ -214,6 +242,8 @@ class MicroBatch:
         ]
 
     def _admit(self, row: int, item_id: str) -> Admit:
+        if row < self.state.items.size:
+            self._count()  # to the lists that wait it is a row of nobody
         entry = Admit((row,), (item_id,))
         self.state.apply(entry)
         self._welcome(row)

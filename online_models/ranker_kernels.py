@@ -13,33 +13,37 @@ from online_models.compiled import jit, jit_sums
 
 
 @jit_sums
-def tally(features: Any, mean: Any, sums: Any, squares: Any) -> None:
-    """Add up how far a list's features are from a mean, and the squares of that.
+def tally(features: Any, ends: Any, mean: Any, sums: Any, squares: Any) -> None:
+    """Add up how far features are from a mean, and the squares of that, list by list.
 
-    ``sums`` and ``squares`` are of double precision, as they go on over the lists of a step.
+    ``sums`` and ``squares`` are of double precision, as they go on over the lists, that end where
+    ``ends`` says.
     """
-    width = features.shape[1]
-    off, squared = np.zeros(width, dtype=np.float32), np.zeros(width, dtype=np.float32)
-    for n in range(features.shape[0]):
+    width, n = features.shape[1], 0
+    off, squared = np.empty(width, dtype=np.float32), np.empty(width, dtype=np.float32)
+    for end in ends:
+        off[:], squared[:] = 0, 0
+        while n < end:
+            for f in range(width):
+                difference = features[n, f] - mean[f]
+                off[f] += difference
+                squared[f] += difference * difference
+            n += 1
         for f in range(width):
-            difference = features[n, f] - mean[f]
-            off[f] += difference
-            squared[f] += difference * difference
-    for f in range(width):
-        sums[f] += off[f]
-        squares[f] += squared[f]
+            sums[f] += off[f]
+            squares[f] += squared[f]
 
 
 @jit
-def standardise(features: Any, mean: Any, variance: Any, z: Any) -> None:
-    """Write what ``Ranker.standardise`` returns, but for the last bit."""
+def standardise(features: Any, mean: Any, variance: Any) -> None:
+    """Do what ``Ranker.standardise`` does, in place."""
     precisions = 1 / np.sqrt(variance + np.float32(1e-6))
     most = np.float32(6)
     for n in range(features.shape[0]):
         for f in range(features.shape[1]):
             x = (features[n, f] - mean[f]) * precisions[f]
             x = x if x < most else most  # noqa: FURB136 - min and max would not be vectorised
-            z[n, f] = x if x > -most else -most  # noqa: FURB136
+            features[n, f] = x if x > -most else -most  # noqa: FURB136
 
 
 @jit

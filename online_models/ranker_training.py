@@ -20,6 +20,7 @@ from online_models import ranker_kernels as kernels
 from online_models.ranker import Ranker
 
 Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
 BETA_1, BETA_2 = 0.9, 0.999
 
 
@@ -61,12 +62,10 @@ class RankerTrainer:
         lengths = np.array([len(one) for one, _ in lists])
         starts = np.cumsum(lengths) - lengths
         chosen = starts + np.array([place for _, place in lists])
-        if not self._observe([one for one, _ in lists], int(lengths.sum())):
+        z: Floats = np.concatenate([one for one, _ in lists])  # (candidates, features)
+        if not self._observe(z, starts + lengths):
             return float("nan")
-        z = np.empty((int(lengths.sum()), self.ranker.features), dtype=np.float32)
-        mean, variance = self.ranker.norms.array
-        for start, (one, _) in zip(starts.tolist(), lists, strict=True):
-            kernels.standardise(one, mean, variance, z[start : start + len(one)])
+        kernels.standardise(z, *self.ranker.norms.array)
         linear, hidden, biases, out = self.ranker.parts(self.ranker.trained.array)
         active = z @ hidden  # (candidates, hidden)
         kernels.activate(active, biases)
@@ -81,15 +80,15 @@ class RankerTrainer:
         self._adam(z, active, error.astype(np.float32), out)
         return float(losses.mean())
 
-    def _observe(self, features: Sequence[Floats], count: int) -> bool:
+    def _observe(self, features: Floats, ends: Rows) -> bool:
         """Take a step, and move the running mean and variance towards these features'.
 
-        Return whether it was taken: it is not where any of the features is no finite number.
+        ``ends`` tells where each list ends. Return whether it was taken: it is not where any of the
+        features is no finite number.
         """
-        norms = self.ranker.norms.array
+        norms, count = self.ranker.norms.array, len(features)
         off, squares = np.zeros((2, self.ranker.features))
-        for one in features:
-            kernels.tally(one, norms[0], off, squares)
+        kernels.tally(features, ends, norms[0], off, squares)
         if not np.isfinite(squares).all():
             return False
         self.ranker.steps.array[0] += 1

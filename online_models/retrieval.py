@@ -212,6 +212,8 @@ def _best(scores: Floats, count: int) -> Rows:
 def recency(rows: Rows, history: Rows) -> Floats:
     """Return 1 for the history's newest item, 1/2 for the one before, 0 for what it lacks."""
     found = np.zeros(len(rows), dtype=np.float32)
+    if not len(history):
+        return found
     held = np.flatnonzero(member(history, rows))[::-1]  # of equal items the newest is written last
     found[rows.searchsorted(history[held])] = 1 / (1 + held)
     return found

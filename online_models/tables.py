@@ -56,13 +56,15 @@ class Table:
 
     def grow(self, capacity: int) -> None:
         """Make room for so many rows; rows that exist keep their values."""
-        missing = capacity - len(self.array)
-        if not self.by_row or missing <= 0:
+        if not self.by_row or capacity <= len(self.array):
             return
-        more = np.full((missing, *self.array.shape[1:]), self.fill, dtype=self.array.dtype)
-        self.array = np.concatenate([self.array, more])
-        unmarked = np.zeros((missing, *self.dirty.shape[1:]), dtype=bool)
-        self.dirty = np.concatenate([self.dirty, unmarked])
+        known, former, marked = len(self.array), self.array, self.dirty
+        self.array = np.zeros((capacity, *former.shape[1:]), dtype=former.dtype)
+        self.array[:known] = former
+        if self.fill:  # zeros take no memory before they are written
+            self.array[known:] = self.fill
+        self.dirty = np.zeros((capacity, *marked.shape[1:]), dtype=bool)
+        self.dirty[:known] = marked
 
     def reset(self, rows: npt.NDArray[np.int64]) -> None:
         """Give rows their fill value back. Both sides of the log do so by themselves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import msgspec
@@ -24,6 +25,9 @@ three."""
 class Training:
     """The trained parts of a model.
 
+    Encoder and ranker write, and read, different tables, and spend their time in loops that don't
+    hold the interpreter: they learn side by side, and both are done before anything else goes on.
+
     Parameters
     ----------
     state
@@ -35,28 +39,38 @@ class Training:
         self.encoder = EncoderTrainer(state.encoder, seed=state.config.seed)
         self.ranker = RankerTrainer(state.ranker)
         self.newcomers = Newcomers(state)
+        self._thread = ThreadPoolExecutor(1, "encoder")
 
     def step(self, batch: MicroBatch) -> list[Entry]:
         """Learn from a micro-batch whose events have been counted."""
         progress = self.state.progress
-        self._encode(batch)
-        if batch.slates:
-            score = self.state.ranker.scores
-            self.state.examination.learn(
-                [Sighting(places, score(table), at) for table, places, at in batch.slates]
-            )
-        self._rank(batch)
+        if batch.lists:
+            encoded = self._thread.submit(self._encode, batch)
+            try:
+                self._examine(batch)
+                self._rank(batch)
+            finally:
+                encoded.result()
+        else:
+            self._encode(batch)
+            self._examine(batch)
         self.state.progress = msgspec.structs.replace(
             progress, step=progress.step + 1, trained=progress.trained + len(batch)
         )
         self.newcomers.refresh(progress.step)
         return self._evict(batch.size)
 
+    def _examine(self, batch: MicroBatch) -> None:
+        """Learn how far slates are looked at, by the ranker that has not learnt from them yet."""
+        if batch.slates:
+            score = self.state.ranker.scores
+            self.state.examination.learn(
+                [Sighting(places, score(table), at) for table, places, at in batch.slates]
+            )
+
     def _rank(self, batch: MicroBatch) -> None:
         """Take steps of about ``LISTS_A_STEP`` lists each, as even as they come."""
         count = len(batch.lists)
-        if not count:
-            return
         weights = np.array(batch.list_weights, dtype=np.float32)
         steps = max(1, round(count / LISTS_A_STEP))
         for start, end in pairwise(count * n // steps for n in range(steps + 1)):

@@ -19,6 +19,7 @@ from online_models.evaluation.herald import Herald
 from online_models.evaluation.lagging import Feed, Lagging
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
+from online_models.ranker_lists import RankerLists
 from online_models.state import ModelState
 from rillrec.engine import run_flow
 from rillrec.exits import UNAVAILABLE
@@ -162,8 +163,11 @@ class Replay:
 def _learner(state: ModelState, left_out: str, publish_interval_ms: int | None) -> Learner:
     if left_out in TOLD:
         return Untold(state, left_out)
-    without = Without(state, left_out) if left_out else None
-    return Learner(state, without, lists=without, publish_interval_ms=publish_interval_ms)
+    if not left_out:
+        return Learner(state, publish_interval_ms=publish_interval_ms)
+    without = Without(state, left_out)
+    lists = RankerLists(without.retriever, without=left_out)
+    return Learner(state, without, lists=lists, publish_interval_ms=publish_interval_ms)
 
 
 def _evaluator(learner: Learner, protocol: Protocol, *, unit: str) -> Evaluator:

@@ -72,7 +72,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     hidden: int = 64
     capacity: int = 200_000
     admit_after: int = 1
-    exact_up_to: int = 20_000
+    exact_up_to: int = 50_000
     seed: int = 0
 
     def __post_init__(self) -> None:

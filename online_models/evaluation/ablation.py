@@ -10,26 +10,19 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import structs
 
-from online_models.feature_names import feature_names
-from online_models.items import UNKNOWN
+from online_models.content_source import SCORE, SHORTFALL
+from online_models.feature_names import told_by
 from online_models.learner import Learner
+from online_models.likeness import below_best
 from online_models.recommender import Ranking, Recommender
 from online_models.retrieval import SOURCES, Candidates
 from online_models.state import ModelState
-from schemas.examples import Example, Query
+from schemas.examples import Example
 from schemas.model_log import Publish
 from schemas.slate_rules import SlateRules
 
 Floats = npt.NDArray[np.float32]
 
-TOLD_BY = {
-    "popularity": ("popularity_", "history_popularity", "apart_in_popularity"),
-    "rules": ("rules_", "newest_rules_", "by_rules"),
-    "encoder": ("encoder", "likeness_", "largest_likeness"),
-    "session": ("recency_in_unit", "times_in_unit", "is_newest"),
-    "content": ("content", "untried"),
-}
-"""How the names of the features begin that only one source tells."""
 TOLD = ("context", "earlier")
 """What queries tell besides the unit's own items, by the name of its field."""
 
@@ -52,9 +45,7 @@ class Without(Recommender):
         if source not in SOURCES:
             raise ValueError(f"there is no source called {source!r}: take {', '.join(SOURCES)}")
         self.source = source
-        begins = TOLD_BY.get(source, (source,))
-        names = feature_names(state.config)
-        self._columns = [n for n, name in enumerate(names) if name.startswith(begins)]
+        self._columns = told_by(source, state.config)
 
     def _rank(self, candidates: Candidates, rules: SlateRules) -> Ranking:
         others = [mask for name, mask in candidates.proposed.items() if name != self.source]
@@ -64,14 +55,6 @@ class Without(Recommender):
         table = super()._features(candidates)
         table[:, self._columns] = 0
         return table
-
-    def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
-        """Return features and the target's place, for the ranker to learn from: a ``ListMaker``."""
-        ranking = self.rank(query)
-        places = np.flatnonzero(ranking.candidates.rows == target)
-        if target == UNKNOWN or not len(places):
-            return None
-        return ranking.features, int(places[0])
 
 
 class Untold(Learner):
@@ -130,4 +113,7 @@ def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:
             fields[field.name] = {name: part[mask] for name, part in value.items()}
         elif field.name != "asked":
             fields[field.name] = value[mask]
-    return dataclasses.replace(found, **fields)  # type: ignore[arg-type]
+    kept = dataclasses.replace(found, **fields)  # type: ignore[arg-type]
+    kept.encoded[:, 1] = below_best(kept.encoded[:, 0])  # who was left out is nobody's best
+    kept.content[:, SHORTFALL] = below_best(kept.content[:, SCORE])
+    return kept

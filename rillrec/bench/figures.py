@@ -37,7 +37,8 @@ def cpu_us_per_event(measured: Measurement) -> dict[str, float]:
 
     ``read`` is the source on the workers' threads; then come the steps; ``engine`` is what else
     happens on the workers' threads; ``threads`` are all other threads of the process, above all the
-    broker's client; ``total`` is the whole process. What follows are other processes.
+    encoder's, which learns beside the ranker, and the broker's client; ``total`` is the whole
+    process. What follows are other processes.
     """
     steps = {"read": measured.reading_s, **measured.steps_s}
     engine = measured.workers_s - sum(steps.values())

@@ -81,9 +81,10 @@ def flow(
 
     Time runs from the arrival of a process's first event until it is done with the last one: for
     the full flow, until what was learnt from it is published. Imports, connecting and the learner's
-    warm-up come before that. CPU is that of threads, by step; Redis and the broker are told apart.
-    Memory is the most that the full flow's process held. Bytes in Redis are MEMORY USAGE of the
-    keys of users whose history holds exactly 50 events.
+    warm-up come before that. CPU is that of threads, by step: the encoder learns on one beside that
+    of its step. Redis and the broker are told apart. Memory is the most that the full flow's
+    process held. Bytes in Redis are MEMORY USAGE of the keys of users whose history holds exactly
+    50 events.
 
     \b
     Examples:

@@ -25,6 +25,8 @@ def proposed(scores: list[int], others: list[int], barred: list[int], most: int)
         np.array([others + [-1] * (SIZE - len(others))], dtype=np.int64),
         np.array([len(others)]),
         np.array(scores, dtype=np.float32),
+        np.ones(1, dtype=np.float32),
+        np.array(scores, dtype=np.float32)[:, None],
         nobody,
         np.array([SIZE, 1, most, 0]),
         scratch.flags,
@@ -43,3 +45,8 @@ def test_the_encoder_proposes_its_best_whoever_else_proposes_them(
     best = sorted(allowed, key=lambda row: (-scores[row], row))[:most]  # ties: the lower row
     wanted = sorted({*best, *others} - {*barred})
     assert proposed(scores, others, barred, most) == wanted
+
+
+def test_as_many_others_as_the_encoder_may_propose_do_not_keep_its_own_out() -> None:
+    scores = [12, 0, 0, 11] + [5] * 6 + [0] * (SIZE - 10)
+    assert proposed(scores, [1, 2, 0], [], 3) == [0, 1, 2, 3, 4]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from online_models.index import ItemIndex, build_graph
+from online_models.index import MOST_BESIDE, ItemIndex, build_graph
 from online_models.index_upkeep import IndexUpkeep
 from online_models.state import ModelState
 from online_models.tables import Table
@@ -44,6 +44,24 @@ def test_exact_search_is_exact() -> None:
     for query in queries(5):
         wanted = np.argsort(-(clustered() @ query), kind="stable")[:20]
         assert made.search(query, 20, SIZE).tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("count", [1, 20, 100])
+@pytest.mark.parametrize("share", [0.02, 0.6, 1.0])
+def test_exact_search_finds_the_best_of_those_that_may_be_found(share: float, count: int) -> None:
+    made, rng = index(None), np.random.default_rng(5)
+    among = rng.random(SIZE + 50) < share
+    for query in queries(3):
+        scores = np.where(among[:SIZE], clustered() @ query, -np.inf)
+        wanted = np.argsort(-scores, kind="stable")[: min(count, int(among[:SIZE].sum()))]
+        assert made.search(query, count, SIZE, among=among).tolist() == wanted.tolist()
+
+
+def test_of_many_that_tie_the_lowest_rows_are_found() -> None:
+    made = index(None)
+    made.vectors.array[:] = 0
+    made.vectors.array[100:2_000, 0] = 1
+    assert made.search(np.ones(WIDTH, np.float32), 15, SIZE).tolist() == list(range(100, 115))
 
 
 def test_ties_go_to_the_lower_row() -> None:
@@ -147,6 +165,9 @@ def test_a_graph_is_due_when_too_many_rows_are_not_in_it(graph: Graph) -> None:
     assert not index(graph).outdated(SIZE + 40, SIZE + 40)
     assert index(graph).outdated(SIZE + 60, SIZE + 60)
     assert not index(graph).outdated(SIZE + 500, SIZE), "free rows need no graph"
+    large = index(graph, exact_up_to=100_000)
+    assert not large.outdated(200_000, SIZE + MOST_BESIDE)
+    assert large.outdated(200_000, SIZE + MOST_BESIDE + 1)
 
 
 def filled(rows: int) -> ModelState:

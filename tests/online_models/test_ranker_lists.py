@@ -4,10 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from online_models.evaluation.ablation import Without
 from online_models.feature_names import feature_names
 from online_models.learner import Learner
 from online_models.ranker_lists import RankerLists
 from online_models.recommender import Recommender
+from online_models.retrieval import SOURCES
 from online_models.state import ModelState
 from schemas.examples import Query
 from tests.builders import START_MS, Stream, differences, learn, learner, small, update
@@ -37,6 +39,17 @@ def assert_alike(made: tuple[np.ndarray, int], wanted: tuple[np.ndarray, int]) -
     np.testing.assert_allclose(below, wanted[0][:, BELOW], rtol=1e-5, atol=1e-6 + rounding)
 
 
+@pytest.mark.parametrize("without", SOURCES)
+@pytest.mark.parametrize(("excludes", "exact_up_to"), [(False, 20_000), (True, 30)])
+def test_a_list_without_a_source_is_what_ranking_without_it_shows(
+    without: str, excludes: bool, exact_up_to: int
+) -> None:
+    config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
+    recommender = Without(ModelState(config), without)
+    found = lists_as_shown(recommender, excludes=excludes, described=True, without=without)
+    assert 150 < found < 900
+
+
 @pytest.mark.parametrize("described", [False, True])
 @pytest.mark.parametrize(
     ("excludes", "exact_up_to"), [(True, 20_000), (False, 20_000), (True, 30), (False, 30)]
@@ -44,6 +57,21 @@ def assert_alike(made: tuple[np.ndarray, int], wanted: tuple[np.ndarray, int]) -
 def test_a_list_is_what_ranking_shows_for_any_query(
     excludes: bool, exact_up_to: int, described: bool
 ) -> None:
+    config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
+    recommender = Recommender(ModelState(config))
+    found = lists_as_shown(recommender, excludes=excludes, described=described)
+    assert 200 < found < 900
+    size = recommender.state.items.size
+    assert recommender.state.index.is_exact(size) == (exact_up_to > size)
+
+
+def lists_as_shown(
+    recommender: Recommender, *, excludes: bool, described: bool, without: str = ""
+) -> int:
+    """Learn a stream; assert that each list is what ranking shows, and return how many there are.
+
+    The recommender's sources propose less than usual, so that their bounds count.
+    """
     rng, stream = np.random.default_rng(3), Stream(excludes=excludes)
     for n in range(900):
         item = f"i{int(rng.zipf(1.3)) % 220}"
@@ -51,14 +79,16 @@ def test_a_list_is_what_ranking_shows_for_any_query(
         earlier = [f"i{k % 50}" for k in range(n, n + n % 12)]
         unit = f"u{rng.integers(40)}"
         stream.add(unit, item, START_MS + n * 90_000, context=context, earlier=earlier)
-    config = msgspec.structs.replace(WIDE, exact_up_to=exact_up_to)
-    recommender = Recommender(ModelState(config))
     for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):
         setattr(recommender.retriever, name, most)
+    lists, found = RankerLists(recommender.retriever, without=without), 0
     learning = Learner(
-        recommender.state, recommender, micro_batch=16, publish_interval_ms=None, lists_every=2
+        *(recommender.state, recommender),
+        lists=lists,
+        micro_batch=16,
+        publish_interval_ms=None,
+        lists_every=2,
     )
-    lists, found = RankerLists(recommender.retriever), 0
     for n, example in enumerate(stream.examples):
         target = learning.state.items.row_of(example.item_id)
         word = update(f"i{n % 9}", in_stock=n % 5 > 0)
@@ -73,9 +103,7 @@ def test_a_list_is_what_ranking_shows_for_any_query(
         if wanted is not None and made is not None:
             found += 1
             assert_alike(made, wanted)
-    assert 200 < found < 900
-    size = learning.state.items.size
-    assert learning.state.index.is_exact(size) == (exact_up_to > size)
+    return found
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -130,7 +158,10 @@ def test_the_model_may_outgrow_the_lists_room() -> None:
     assert lists.of(Query("u", "u", ("i1098",)), target) is not None
 
 
-def test_whether_anybody_observes_changes_nothing() -> None:
+@pytest.mark.parametrize("words", [(), ("tea", "cup")])
+def test_whether_anybody_observes_changes_nothing(words: tuple[str, ...]) -> None:
+    """An observer sees everything counted; without one, lists wait for their micro-batch."""
+
     class Watching:
         def wants(self, example: object) -> bool:
             return True
@@ -138,8 +169,20 @@ def test_whether_anybody_observes_changes_nothing() -> None:
         def observe(self, example: object, ranking: object) -> None:
             pass
 
-    stream = Stream()
-    for n in range(300):
-        stream.add(f"u{n % 7}", f"i{n * n % 31}", START_MS + n * 1_000)
-    alone, watched = learn(stream.examples), learn(stream.examples, observer=Watching())
-    assert differences(alone.state, watched.state) == []
+    rng, stream, updates = np.random.default_rng(1), Stream(), []
+    for n in range(1_500):
+        context, earlier = {"place": n // 200, "day": n % 3}, [f"i{k}" for k in range(n % 4)]
+        item = f"i{int(rng.zipf(1.2)) % 600}"
+        stream.add(f"u{n % 37}", item, START_MS + n * 1_000, context=context, earlier=earlier)
+        if n % 7 == 0:
+            word = update(f"i{n % 30}", in_stock=n % 3 > 0)
+            updates.append((n, msgspec.structs.replace(word, title=" ".join(words))))
+    states = []
+    for observer in (None, Watching()):  # rows change hands: there are few
+        learning = learner(small(context_slots=2), observer=observer)
+        learning.learn_many(stream.examples, updates=updates)
+        learning.close_micro_batch()
+        states.append(learning.state)
+    assert states[0].progress.step > 50
+    assert len({example.item_id for example in stream.examples}) > states[0].items.capacity
+    assert differences(*states) == []

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from online_models.context_fields import FIELDS
-from online_models.evaluation.ablation import TOLD, TOLD_BY, Untold, Without, check_ablated
-from online_models.feature_names import feature_names
+from online_models.evaluation.ablation import TOLD, Untold, Without, check_ablated
+from online_models.feature_names import TOLD_BY, feature_names
 from online_models.learner import Learner
 from online_models.prequential import Evaluator
+from online_models.ranker_lists import RankerLists
 from online_models.recommender import Recommender
 from online_models.retrieval import SOURCES
 from online_models.state import ModelState
@@ -76,20 +77,6 @@ def test_scores_are_those_of_the_features_that_are_left() -> None:
     assert not np.array_equal(ranking.scores, Recommender(state).rank(QUERY).scores)
 
 
-def test_lists_to_learn_from_are_what_is_ranked() -> None:
-    state, without = known("encoder")
-    ranking = without.rank(QUERY)
-    target = int(ranking.candidates.rows[5])
-    listed = without.of(QUERY, target)
-    assert listed is not None
-    np.testing.assert_array_equal(listed[0], ranking.features)
-    assert listed[1] == 5
-    assert without.of(QUERY, -1) is None
-    absent = np.setdiff1d(state.items.rows(), ranking.candidates.rows)
-    assert len(absent)
-    assert without.of(QUERY, int(absent[0])) is None
-
-
 def test_without_popularity_nobody_is_there_for_a_user_without_history() -> None:
     nobody = Query("u", "s")
     assert len(known("rules")[1].rank(nobody).candidates.rows)
@@ -101,10 +88,9 @@ def test_what_a_source_adds_is_seen_when_all_is_learnt_without_it() -> None:
     for source in ("", "rules"):
         state = ModelState(SMALL)
         evaluator = Evaluator(state)
-        without = Without(state, source) if source else None
-        learning = Learner(
-            state, without, lists=without, observer=evaluator, publish_interval_ms=None
-        )
+        ranks = Without(state, source) if source else Recommender(state)
+        lists = RankerLists(ranks.retriever, without=source)
+        learning = Learner(state, ranks, lists=lists, observer=evaluator, publish_interval_ms=None)
         learning.learn_many(chains(1_500, items=150))
         found[source] = evaluator.report()["metrics"]["mrr@20"]
     assert found[""] > found["rules"] + 0.05
