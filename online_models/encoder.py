@@ -46,7 +46,7 @@ class Encoder:
         Slots of ``Contexts``: each has a vector, that shifts the query where its value holds.
     """
 
-    def __init__(self, dimensions: int = 64, *, window: int = 30, contexts: int = 1) -> None:
+    def __init__(self, dimensions: int = 96, *, window: int = 30, contexts: int = 1) -> None:
         self.dimensions, self.window = dimensions, window
         self.input = Table("encoder.input", (VECTORS, dimensions))
         self.output = Table("encoder.output", (dimensions + 1,))

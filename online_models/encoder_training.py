@@ -38,8 +38,8 @@ class EncoderTrainer:
     encoder
         Written in place; touched rows are marked.
     negatives
-        At most; fewer for batches of less than 28, which would touch, and publish, too many rows
-        for what they teach. More make the softmax more exact and the step dearer.
+        At most; fewer for batches of less than 12, which would touch, and publish, too many rows
+        for what they teach. More make the step dearer, and twice as many were no better.
     learning_rate
         Of Adagrad.
     seed
@@ -50,7 +50,7 @@ class EncoderTrainer:
         self,
         encoder: Encoder,
         *,
-        negatives: int = 512,
+        negatives: int = 256,
         uniform_share: float = 0.1,
         learning_rate: float = 0.1,
         seed: int = 0,
