@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from online_models import moments
 from online_models.rows import Rows, distinct
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -46,7 +47,7 @@ def read(state: ModelState, query: Query) -> Asked:
     history = np.array(state.items.rows_of(query.history[-window:])[::-1], dtype=np.int64)
     earlier = earlier_rows(state, query)
     barred = distinct(np.array(state.items.rows_of(query.seen), dtype=np.int64))
-    slots = state.contexts.slots_of(query.context)
+    slots = state.contexts.slots_of(moments.told(query, query.context))
     vector = None
     if len(history) or len(earlier):
         vector = state.encoder.query(history, earlier, slots)

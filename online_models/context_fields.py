@@ -12,7 +12,8 @@ from online_models.tables import Table
 Rows = npt.NDArray[np.int64]
 
 FIELDS = 8
-"""Fields that are told apart. The values of further ones count with all the others alone."""
+"""Fields that are told apart, two of them the moment's. The values of further ones count with all
+the others alone."""
 
 
 class ContextFields:

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.msgpack import encode
 
 from online_models.context_fields import ContextFields, hash_of
 from online_models.decay import Landmarks
@@ -25,8 +26,8 @@ Floats = npt.NDArray[np.float32]
 
 EVERYTHING = 0
 """The slot in which all events count that have a followed value."""
-MOST = 8
-"""Followed values that one event or request counts with: the first by slot."""
+MOST = 10
+"""Followed values that one event or request counts with, of its moment too: the first by slot."""
 BUCKETS, HASHES = 1_024, 2
 SIGHTED_EVERY = 4
 """One event in so many tells how frequent its values are: that costs more than to count them."""
@@ -58,7 +59,7 @@ class Contexts:
         Values followed at most, of all fields together; an item takes 4 bytes for each and 4 more.
     """
 
-    def __init__(self, half_life_ms: float, *, slots: int = 64) -> None:
+    def __init__(self, half_life_ms: float, *, slots: int = 80) -> None:
         self.keys = Table("contexts.keys", (slots + 1,), dtype=np.int64, by_row=False)
         self.counts = Table("contexts.counts", (slots + 1,), index_dims=2)
         self.totals = Table("contexts.totals", (slots + 1,), by_row=False)
@@ -73,7 +74,7 @@ class Contexts:
             *(self.sketch, self.sighted, *self.fields.tables),
         )
         self._slots: dict[int, int] | None = None
-        self._found: dict[str, Rows] = {}
+        self._found: dict[bytes, Rows] = {}
         self._hashes: dict[tuple[str, str], int] = {}
 
     def slots_of(self, context: Mapping[str, Scalar]) -> Rows:
@@ -83,12 +84,12 @@ class Contexts:
         """
         if not context:
             return np.zeros(0, dtype=np.int64)
-        text = str(context)  # unlike the values themselves, it tells 1 from True
-        found = self._found.get(text)
+        packed = encode(context)  # unlike the values themselves, it tells 1 from True
+        found = self._found.get(packed)
         if found is None:
             if len(self._found) >= WINDOW_EVENTS:
                 self._found.clear()
-            found = self._found[text] = self._find(context)
+            found = self._found[packed] = self._find(context)
         return found
 
     def wanted(self, context: Mapping[str, Scalar]) -> list[tuple[int, str, int]]:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from online_models import moments
 from online_models.asked import earlier_rows
 from online_models.awaited_lists import Awaited, AwaitedLists
 from online_models.contexts import MOST, SIGHTED_EVERY
@@ -104,7 +105,9 @@ class MicroBatch:
         if row == UNKNOWN and self.state.items.sighted(example.item_id):
             row = self.state.items.next_row()
             entries.append(self._admit(row, example.item_id))
-        entries += self._follow(example)
+        query = example.query  # its moment counts with what was chosen then
+        context = moments.told(query, example.context)
+        entries += self._follow(example, context)
         place = self._filled
         history = self._history(example) if awaited is None else awaited.history
         self.targets[place] = row
@@ -114,8 +117,8 @@ class MicroBatch:
                 earlier_rows(self.state, example.query) if awaited is None else awaited.earlier
             )
             self.earlier[place, : len(earlier)] = earlier
-        self._place(self.asked[place], example.query.context)
-        self._place(self.contexts[place], example.context)
+        self._place(self.asked[place], moments.told(query, query.context))
+        self._place(self.contexts[place], context)
         self.weights[place] = example.weight
         self._times_ms[place] = self._now_ms
         self._sizes[place] = self.state.items.size
@@ -219,17 +222,18 @@ class MicroBatch:
             found = self.state.contexts.slots_of(context)
             slots[: len(found)] = found
 
-    def _follow(self, example: Example) -> list[Entry]:
+    def _follow(self, example: Example, context: dict[str, Scalar]) -> list[Entry]:
         """Count the values of an event's context, and follow one more if it comes often."""
         entries: list[Entry] = []
-        if not example.context or not _sighted(example):
+        if not context or not _sighted(example):
             return entries
-        for key, field, slot in self.state.contexts.wanted(example.context):
+        for key, field, slot in self.state.contexts.wanted(context):
             self._count()  # those that wait mean the slot's present value
             for entry in self.state.contexts.give(key, field, slot):
                 self.state.apply(entry)
                 entries.append(entry)
             self.state.encoder.clear_context(slot)
+            self.asked[self.asked == slot] = UNKNOWN  # that was the value before
         return entries
 
     def _admit_described(self) -> list[Entry]:

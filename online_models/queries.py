@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from online_models.history import session_at
+from online_models.moments import moment_of
 from schemas.events import Scalar
 from schemas.examples import Query
 from schemas.user_state import Session, StreamRules, UserState, Visit
@@ -61,10 +62,12 @@ def unit_query(
         items = tuple([visit.item_id for visit in visits])
         if rules.excludes:
             seen = (*items, *[item_id for item_id, _ in state.older], *seen)
-        return Query(user_id, user_id, items, seen, time_ms, context)
+        moment = moment_of(state, rules, visits, len(items))
+        return Query(user_id, user_id, items, seen, time_ms, context, moment=moment)
     items = tuple([visit.item_id for visit in visits if visit.session == ordinal])
     if rules.excludes:
         seen = (*items, *[item_id for item_id, session in state.older if session == ordinal], *seen)
-    earlier = [visit.item_id for visit in visits if visit.session != ordinal]
-    unit_key = f"{user_id}\x1f{ordinal}"
-    return Query(user_id, unit_key, items, seen, time_ms, context, tuple(earlier[-EARLIER:]))
+    others = [visit.item_id for visit in visits if visit.session != ordinal]
+    unit_key, earlier = f"{user_id}\x1f{ordinal}", tuple(others[-EARLIER:])
+    moment = moment_of(state, rules, visits, len(items))
+    return Query(user_id, unit_key, items, seen, time_ms, context, earlier, moment)

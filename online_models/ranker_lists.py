@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import candidate_kernels as candidates
-from online_models import encoder_kernels
+from online_models import encoder_kernels, moments
 from online_models import feature_kernels as features
 from online_models import neighbour_kernels as neighbours
 from online_models.asked import earlier_rows
@@ -86,7 +86,7 @@ class RankerLists:
             np.array(items.rows_of(query.history[-window:])[::-1], dtype=np.int64),
             earlier_rows(self.state, query),
             np.array(items.rows_of(query.seen), dtype=np.int64),
-            self.state.contexts.slots_of(query.context),
+            self.state.contexts.slots_of(moments.told(query, query.context)),
             items.size,
             now_ms,
         )

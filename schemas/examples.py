@@ -30,6 +30,8 @@ class Query(Struct, frozen=True, gc=False):
         read age and region.
     earlier
         Items of the user's other sessions, oldest first; none where the unit is the user.
+    moment
+        What visits tell of the moment, as values of a context: see ``moments``.
     """
 
     user_id: str
@@ -39,6 +41,7 @@ class Query(Struct, frozen=True, gc=False):
     time_ms: int | None = None
     context: dict[str, Scalar] = {}
     earlier: tuple[str, ...] = ()
+    moment: dict[str, Scalar] = {}
 
 
 class Example(Struct, frozen=True, gc=False):

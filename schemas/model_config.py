@@ -38,8 +38,8 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     rule_half_lives_ms, popularity_half_lives_ms
         Counts are kept once for each; short ones follow the news, long ones a shop.
     context_slots, context_half_life_ms
-        How many values of the events' context are followed, and how long their counts live: see
-        ``Contexts``.
+        How many values of the events' context are followed, up to 16 of them the moment's, and how
+        long their counts live: see ``Contexts``.
     learning_window, scoring_window
         How many of the unit's last items rules learn from, and score from.
     encoder_window
@@ -54,7 +54,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
 
     unit: str = "session"
     repeats: str = ""
-    dimensions: int = 64
+    dimensions: int = 96
     neighbours: int = 192
     rule_half_lives_ms: tuple[float, ...] = (HOUR_MS, 12 * HOUR_MS, 10 * DAY_MS, math.inf)
     popularity_half_lives_ms: tuple[float, ...] = (
@@ -64,7 +64,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
         2 * DAY_MS,
         math.inf,
     )
-    context_slots: int = 64
+    context_slots: int = 80
     context_half_life_ms: float = 2 * HOUR_MS
     learning_window: int = 30
     scoring_window: int = 10

@@ -171,4 +171,4 @@ class Ladder:
 
 
 def _without_history(query: Query) -> Query:
-    return msgspec.structs.replace(query, history=(), earlier=())
+    return msgspec.structs.replace(query, history=(), earlier=(), moment={})

@@ -57,6 +57,7 @@ class Stream:
         offset: int | None = None,
         context: dict[str, Scalar] | None = None,
         earlier: Sequence[str] = (),
+        moment: dict[str, Scalar] | None = None,
     ) -> Example:
         """Append the example of one interaction; its query has the context of the unit's last."""
         history = self.histories.setdefault(unit, [])
@@ -67,6 +68,7 @@ class Stream:
             seen=tuple(history) if self.excludes else (),
             context=self.contexts.get(unit, {}),
             earlier=tuple(earlier),
+            moment=moment or {},
         )
         example = Example(
             query=query,

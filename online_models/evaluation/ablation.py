@@ -23,7 +23,7 @@ from schemas.slate_rules import SlateRules
 
 Floats = npt.NDArray[np.float32]
 
-TOLD = ("context", "earlier")
+TOLD = ("context", "earlier", "moment")
 """What queries tell besides the unit's own items, by the name of its field."""
 
 
@@ -80,6 +80,8 @@ def without(example: Example, field: str) -> Example:
     """
     if field == "context":
         return structs.replace(example, context={})
+    if field == "moment":
+        return structs.replace(example, query=structs.replace(example.query, moment={}))
     return structs.replace(example, query=structs.replace(example.query, earlier=()))
 
 

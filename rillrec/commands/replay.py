@@ -89,8 +89,9 @@ def replay(
         typer.Option(
             metavar="NAME,…",
             help="Learn all anew without one of the sources (popularity, rules, encoder, session; "
-            "content, with --items), the events' context (context), or, where the unit is the "
-            "session, a user's other ones (earlier): one more pass for each. Tell what it adds.",
+            "content, with --items), the events' context (context), how long users paused and how "
+            "far their units are (moment), or, where the unit is the session, a user's other ones "
+            "(earlier): one more pass for each. Tell what it adds.",
             show_default=False,
         ),
     ] = None,

@@ -21,9 +21,11 @@ import torch
 from online_models.asked import read
 from online_models.index import build_graph
 from online_models.learner import Learner
+from online_models.moments import PAUSE, PLACE
 from online_models.recommender import Recommender
 from online_models.state import ModelState
 from online_models.threads import compute_on_one_thread
+from schemas.events import Scalar
 from schemas.examples import Example, Query
 from schemas.model_config import ModelConfig
 
@@ -40,7 +42,8 @@ def stream(items: int, events: int, generator: np.random.Generator) -> Iterator[
             popular = generator.random() < 0.6
             pick = generator.zipf(1.2) if popular else generator.integers(size)
             item_id = f"i{cluster + CLUSTERS * (int(pick) % size)}"
-            query = Query("user", f"u{unit}", history, (), time_ms)
+            moment: dict[str, Scalar] = {PAUSE: 0, PLACE: place.bit_length()}
+            query = Query("user", f"u{unit}", history, (), time_ms, moment=moment)
             yield Example(query, item_id, "click", 1.0, time_ms, not history, 5 * unit + place)
             history, time_ms = (*history, item_id), time_ms + 50
 

@@ -214,3 +214,19 @@ def test_contexts_that_were_looked_up_are_forgotten_before_they_are_too_many() -
     for n in range(WINDOW_EVENTS + 10):
         contexts.slots_of({"id": n})
     assert len(contexts._found) == 10
+
+
+def test_a_slot_that_changes_hands_teaches_nothing_of_the_value_before() -> None:
+    stream, changed = Stream(), 0
+    for n in range(900):
+        value = "rare" if n % 10 == 0 or n < 60 else "often"
+        stream.add(f"s{n // 4}", f"i{n % 30}", START_MS + n, context={"place": value})
+    learning = learner(small(context_slots=1), micro_batch=64)
+    keys = learning.state.contexts.keys.array
+    for example in stream.examples:
+        held, before = int(keys[1]), learning.pending
+        learning.learn_many([example])
+        if held and keys[1] != held and 0 < before < learning.pending:
+            changed += 1
+            assert not (learning._batch.asked[:before] == 1).any()
+    assert changed

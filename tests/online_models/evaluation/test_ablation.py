@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,9 +102,14 @@ def test_what_is_not_told_is_not_learnt(field: str) -> None:
     told, plain = Stream(), Stream()
     for n in range(300):
         unit, item = f"s{n % 40}", f"i{n * 7 % 60}"
-        both = {"context": {"place": n % 3}, "earlier": (f"i{n % 50}",)}
-        told.add(unit, item, START_MS + n, **both)  # type: ignore[arg-type]
-        plain.add(unit, item, START_MS + n, **{name: both[name] for name in both if name != field})  # type: ignore[arg-type]
+        all_: dict[str, Any] = {
+            "context": {"place": n % 3},
+            "earlier": (f"i{n % 50}",),
+            "moment": {"pause": n % 4},
+        }
+        told.add(unit, item, START_MS + n, **all_)
+        del all_[field]
+        plain.add(unit, item, START_MS + n, **all_)
     states = []
     for learning, stream in (
         (Untold(ModelState(SMALL), field), told),
