@@ -96,7 +96,7 @@ class Recommender:
     """Ranks what the sources of a model propose. Reads the model, never writes it.
 
     A query without known items, of this session or others, gets what trends, where its context
-    holds; any other is ranked.
+    holds and at such a moment; any other is ranked.
 
     Parameters
     ----------
