@@ -1,8 +1,7 @@
 """The features of one list, compiled: the same as ``features``.
 
 ``write`` comes first, then numpy's log of what is on a log scale, which is several times as fast
-for a whole table as that of single numbers here, and then ``finish``. Two calls, as each costs
-about as much as its loops.
+for a whole table as that of single numbers here, and then ``finish``.
 """
 
 from __future__ import annotations

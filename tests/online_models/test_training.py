@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import chains, learner
+from tests.builders import START_MS, Stream, chains, learn, learner
 
 
 @pytest.mark.parametrize(("micro_batch", "steps"), [(16, 1), (32, 1), (64, 2), (128, 5)])
@@ -17,3 +17,21 @@ def test_the_ranker_takes_a_step_for_some_two_dozen_lists(micro_batch: int, step
     taken = int(learning.state.ranker.steps.array[0]) - before
     assert taken == steps
     assert 12 <= lists / taken <= 36
+
+
+def test_a_failure_of_the_encoder_beside_the_ranker_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Stream()
+    for n in range(64):
+        stream.add(f"s{n // 4}", f"i{n % 9}", START_MS + n)
+    learning = learn(stream.examples[:32], lists_every=1)
+    steps = learning.state.progress.step
+
+    def fail(*_: object, **__: object) -> float:
+        raise FloatingPointError("the encoder's step failed")
+
+    monkeypatch.setattr(learning._training.encoder, "learn", fail)
+    with pytest.raises(FloatingPointError, match="the encoder's step failed"):
+        learning.learn_many(stream.examples[32:])
+    assert learning.state.progress.step == steps
