@@ -201,15 +201,16 @@ def test_a_quiet_topic_is_asked_again_within_milliseconds(kafka: Kafka) -> None:
 def test_a_partition_that_was_read_to_its_end_keeps_nobody_waiting(kafka: Kafka) -> None:
     """What comes for one partition must not fill the room of the others."""
     settings = settings_of(kafka, partitions=4)
-    kafka.produce(settings.interactions_topic, clicks(3_000), partition=3)
     source = KafkaSource(settings, group="g", batch_size=10)
-    partitions = opened(source)
-    most = 0
+    partitions, most = opened(source), 0
+    [reader] = source._readers.values()
+    inboxes = reader._inboxes.values()
+    read_until(partitions, lambda _: all(reader._is_level(inbox) for inbox in inboxes))
+    kafka.produce(settings.interactions_topic, clicks(3_000), partition=3)
 
     def all_came(batches: list[SourceBatch]) -> bool:
         nonlocal most
-        [reader] = source._readers.values()
-        most = max(most, sum(len(inbox.messages) for inbox in reader._inboxes.values()))
+        most = max(most, sum(len(inbox.messages) for inbox in inboxes))
         return records_of_batches(batches) == 3_000
 
     read_until(partitions, all_came)
