@@ -43,18 +43,27 @@ class Asked:
 
 def read(state: ModelState, query: Query) -> Asked:
     """Return a query in a model's own terms, without the items and values that it does not know."""
-    window = state.config.learning_window
-    history = np.array(state.items.rows_of(query.history[-window:])[::-1], dtype=np.int64)
-    earlier = earlier_rows(state, query)
+    history, earlier = history_rows(state, query), earlier_rows(state, query)
     barred = distinct(np.array(state.items.rows_of(query.seen), dtype=np.int64))
-    slots = state.contexts.slots_of(moments.told(query, query.context))
+    slots = slots_of(state, query)
     vector = None
     if len(history) or len(earlier):
         vector = state.encoder.query(history, earlier, slots)
     return Asked(history, earlier, barred, slots, vector)
 
 
+def history_rows(state: ModelState, query: Query) -> Rows:
+    """Return the rows of the unit's items, newest first, as many as are learnt from."""
+    history = query.history[-state.config.learning_window :]
+    return np.array(state.items.rows_of(history)[::-1], dtype=np.int64)
+
+
 def earlier_rows(state: ModelState, query: Query) -> Rows:
     """Return the rows of a query's earlier items, newest first, as many as the encoder reads."""
     earlier = query.earlier[-state.config.encoder_window :]
     return np.array(state.items.rows_of(earlier)[::-1], dtype=np.int64)
+
+
+def slots_of(state: ModelState, query: Query) -> Rows:
+    """Return the slots of a query's followed values, of the context and of the moment."""
+    return state.contexts.slots_of(moments.told(query, query.context))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from zlib import crc32
 
 import msgspec
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import moments
-from online_models.asked import earlier_rows
+from online_models.asked import earlier_rows, history_rows, slots_of
 from online_models.awaited_lists import Awaited, AwaitedLists
 from online_models.contexts import MOST, SIGHTED_EVERY
 from online_models.counting import count, count_contexts, see
@@ -108,17 +107,19 @@ class MicroBatch:
         query = example.query  # its moment counts with what was chosen then
         context = moments.told(query, example.context)
         entries += self._follow(example, context)
+        if awaited is None:
+            history, earlier = history_rows(self.state, query), earlier_rows(self.state, query)
+        else:
+            history, earlier = awaited.history, awaited.earlier
         place = self._filled
-        history = self._history(example) if awaited is None else awaited.history
         self.targets[place] = row
-        self.histories[place, : len(history)] = history
-        if example.query.earlier:
-            earlier = (
-                earlier_rows(self.state, example.query) if awaited is None else awaited.earlier
-            )
-            self.earlier[place, : len(earlier)] = earlier
-        self._place(self.asked[place], moments.told(query, query.context))
-        self._place(self.contexts[place], context)
+        for table, rows in (
+            (self.histories, history),
+            (self.earlier, earlier),
+            (self.asked, slots_of(self.state, query)),
+            (self.contexts, self.state.contexts.slots_of(context)),
+        ):
+            table[place, : len(rows)] = rows
         self.weights[place] = example.weight
         self._times_ms[place] = self._now_ms
         self._sizes[place] = self.state.items.size
@@ -212,15 +213,6 @@ class MicroBatch:
             weights=self.weights[part],
             times_ms=times_ms,
         )
-
-    def _history(self, example: Example) -> Sequence[int]:
-        window = self.histories.shape[1]
-        return self.state.items.rows_of(example.query.history[-window:])[::-1]
-
-    def _place(self, slots: Rows, context: dict[str, Scalar]) -> None:
-        if context:
-            found = self.state.contexts.slots_of(context)
-            slots[: len(found)] = found
 
     def _follow(self, example: Example, context: dict[str, Scalar]) -> list[Entry]:
         """Count the values of an event's context, and follow one more if it comes often."""

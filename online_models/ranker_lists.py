@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import candidate_kernels as candidates
-from online_models import encoder_kernels, moments
+from online_models import encoder_kernels
 from online_models import feature_kernels as features
 from online_models import neighbour_kernels as neighbours
-from online_models.asked import earlier_rows
+from online_models.asked import earlier_rows, history_rows, slots_of
 from online_models.awaited_lists import Awaited
 from online_models.content import Profile
 from online_models.content_source import alike, borrow, told
@@ -78,15 +78,15 @@ class RankerLists:
 
     def ask(self, query: Query, target: int, now_ms: int) -> Awaited | None:
         """Return what a list is made of; ``None`` where its target may not be proposed."""
-        items, window = self.state.items, self.state.config.learning_window
+        items = self.state.items
         if target == UNKNOWN or not items.servable[target]:
             return None
         return Awaited(
             target,
-            np.array(items.rows_of(query.history[-window:])[::-1], dtype=np.int64),
+            history_rows(self.state, query),
             earlier_rows(self.state, query),
             np.array(items.rows_of(query.seen), dtype=np.int64),
-            self.state.contexts.slots_of(moments.told(query, query.context)),
+            slots_of(self.state, query),
             items.size,
             now_ms,
         )
