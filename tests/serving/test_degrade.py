@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from online_models.moments import PLACE
 from online_models.recommender import Recommender, Slate
 from online_models.reranking.exploring import Exploration
 from schemas.examples import Query
@@ -158,12 +159,12 @@ def test_what_trends_is_told_without_a_users_other_sessions_where_these_fail() -
     follower = follower_at(written(8))
     ladder = Ladder(follower)
     trending, _ = asked(ladder, STRANGER)
-    begun = Query(user_id="ann", unit_key="ann", earlier=("i1", "i2"))
+    begun = Query(user_id="ann", unit_key="ann", earlier=("i1", "i2"), moment={PLACE: 3})
     ranked, stages = asked(ladder, begun)
     assert stages == []
     assert ranked != trending
     failing = Failing(follower.replica.state)
-    failing.fails = lambda query: bool(query.history or query.earlier)
+    failing.fails = lambda query: bool(query.history or query.earlier or query.moment)
     follower.recommender = failing
     assert asked(ladder, begun) == (trending, ["trending"])
 
