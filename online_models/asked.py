@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from online_models.state import ModelState
 from schemas.examples import Query
 
 Floats = npt.NDArray[np.float32]
+NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,21 @@ def read(state: ModelState, query: Query) -> Asked:
 
 def history_rows(state: ModelState, query: Query) -> Rows:
     """Return the rows of the unit's items, newest first, as many as are learnt from."""
-    history = query.history[-state.config.learning_window :]
-    return np.array(state.items.rows_of(history)[::-1], dtype=np.int64)
+    return _rows(state, query.history[-state.config.learning_window :])
 
 
 def earlier_rows(state: ModelState, query: Query) -> Rows:
     """Return the rows of a query's earlier items, newest first, as many as the encoder reads."""
-    earlier = query.earlier[-state.config.encoder_window :]
-    return np.array(state.items.rows_of(earlier)[::-1], dtype=np.int64)
+    return _rows(state, query.earlier[-state.config.encoder_window :])
 
 
 def slots_of(state: ModelState, query: Query) -> Rows:
     """Return the slots of a query's followed values, of the context and of the moment."""
     return state.contexts.slots_of(moments.told(query, query.context))
+
+
+def _rows(state: ModelState, item_ids: Sequence[str]) -> Rows:
+    """Return the rows of items that the model knows, in turned order."""
+    if not item_ids:  # as most events have none, and an array takes its time
+        return NO_ROWS
+    return np.array(state.items.rows_of(item_ids)[::-1], dtype=np.int64)

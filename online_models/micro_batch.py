@@ -119,7 +119,8 @@ class MicroBatch:
             (self.asked, slots_of(self.state, query)),
             (self.contexts, self.state.contexts.slots_of(context)),
         ):
-            table[place, : len(rows)] = rows
+            if len(rows):
+                table[place, : len(rows)] = rows
         self.weights[place] = example.weight
         self._times_ms[place] = self._now_ms
         self._sizes[place] = self.state.items.size

@@ -11,7 +11,7 @@ from online_models import candidate_kernels as candidates
 from online_models import encoder_kernels
 from online_models import feature_kernels as features
 from online_models import neighbour_kernels as neighbours
-from online_models.asked import earlier_rows, history_rows, slots_of
+from online_models.asked import NO_ROWS, earlier_rows, history_rows, slots_of
 from online_models.awaited_lists import Awaited
 from online_models.content import Profile
 from online_models.content_source import alike, borrow, told
@@ -32,7 +32,6 @@ Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 NO_SCORES = np.zeros(0, dtype=np.float32)
-NO_ROWS = np.zeros(0, dtype=np.int64)
 ENCODER = SOURCES.index("encoder")
 
 
