@@ -78,19 +78,13 @@ class Landmarks:
             for repeat in range(table.array.shape[-1] // channels)
         ]
         for entry in entries:
-            scale(table, entry)
+            table.scale(entry.channel, entry.exponent)
         return entries
 
     def increments(self, times_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Return what one event counts on each channel, of shape ``(*times, channels)``."""
         exponents = (times_ms[..., None] - self.table.array) / self.half_lives_ms
         return np.exp2(np.minimum(exponents, MAX_EXPONENT + 1)).astype(np.float32)
-
-
-def scale(table: Table, entry: Scale) -> None:
-    """Divide one channel of a table by a power of two."""
-    channel = table.array[..., entry.channel]
-    np.ldexp(channel, -entry.exponent, out=channel)
 
 
 class StreamClock:

@@ -134,11 +134,12 @@ class Encoder:
         """Let a slot's vector start afresh: it stands for another value now."""
         for table in (self.context, self.context_energy):
             table.array[slot] = 0
-            table.dirty[slot] = True
+            table.mark(slot)
 
     def welcome(self, row: int, generator: np.random.Generator) -> None:
         """Give a new item random vectors, of about length 1."""
         scale = np.float32(1 / np.sqrt(self.dimensions))
         draws = generator.standard_normal((VECTORS + 1, self.dimensions), dtype=np.float32) * scale
         self.input.array[row], self.output.array[row, :-1] = draws[:VECTORS], draws[VECTORS]
-        self.input.dirty[row] = self.output.dirty[row] = True
+        self.input.mark(row)
+        self.output.mark(row)

@@ -63,7 +63,7 @@ class EncoderTrainer:
         """Note positives as the recent ones to draw from; ``trained`` came before them."""
         places = (trained + np.arange(len(targets))) % RECENT
         self.encoder.recent.array[places] = targets
-        self.encoder.recent.dirty[places] = True
+        self.encoder.recent.mark(places)
 
     def learn(
         self,
@@ -184,8 +184,8 @@ class EncoderTrainer:
         per_row = len(vectors) // len(table.array)
         cells = (per_row * rows[:, None] + np.arange(per_row)).reshape(-1)
         kernels.adagrad(vectors, energies, cells, gradient.reshape(-1, width), rate)
-        table.dirty[rows] = True
-        energy.dirty[rows] = True
+        table.mark(rows)
+        energy.mark(rows)
 
 
 def _softmax(scores: Floats, wanted: tuple[Rows, Rows]) -> Floats:

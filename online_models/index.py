@@ -15,6 +15,7 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
+from online_models.columns import Columns
 from online_models.tables import Table
 from schemas.model_log import Graph
 
@@ -26,6 +27,11 @@ BLOCK = 64
 """Of so many scores each, the largest tell about where the largest of all begin."""
 MOST_BESIDE = 10_000
 """Rows that a graph may lack before a new one is due: they are gathered one by one."""
+MANY = 5_000
+"""From so many rows on a search of all reads a copy by columns; fewer take next to nothing."""
+ROUNDING = 1e-5
+"""By so much of a score, and at least so much, its last bits differ in whatever order it is added
+up; with some room."""
 
 
 class ItemIndex:
@@ -33,6 +39,10 @@ class ItemIndex:
 
     The graph is immutable; vectors go on learning. So a search takes ``depth`` rows from the graph,
     adds those that the graph does not hold, and scores both with the live vectors.
+
+    An exact search among many rows finds the best ones by a copy of the vectors, which is made at
+    the first one and takes as much memory as they do; a graph takes its place. Here too the live
+    vectors have the last word.
 
     Parameters
     ----------
@@ -47,6 +57,7 @@ class ItemIndex:
 
     def __init__(self, vectors: Table, *, exact_up_to: int = 50_000, depth: int = 350) -> None:
         self.vectors, self.exact_up_to, self.depth = vectors, exact_up_to, depth
+        self._columns = Columns(vectors)
         self._graph: hnswlib.Index | None = None
         self._in_graph = np.zeros(0, dtype=bool)
         self._beside: tuple[int, Rows] = (-1, np.zeros(0, dtype=np.int64))
@@ -76,14 +87,18 @@ class ItemIndex:
         fully; from the graph rows are taken first.
         """
         if self.is_exact(size):
-            scores = self.vectors.array[:size] @ query
-            rows = _largest(scores, count, among)
-            scores = scores[rows]
+            rows = _largest(self._products(query, size), count, among)
         else:
             rows = self._from_graph(query, max(count, self.depth), size)
             rows = rows if among is None else rows[among[rows]]
-            scores = self.vectors.array[rows] @ query
+        # Unlike a product, this adds up equal vectors to equal scores, wherever they stand.
+        scores = np.einsum("nd,d->n", self.vectors.array[rows], query)
         return rows[np.argsort(-scores, kind="stable")[:count]]  # the rows are in rising order
+
+    def _products(self, query: Floats, size: int) -> Floats:
+        if size < MANY:
+            return self.vectors.array[:size] @ query
+        return self._columns.product(query, size)
 
     def forget(self, rows: Rows) -> None:
         """Evicted rows are no longer what the graph took them for."""
@@ -104,6 +119,7 @@ class ItemIndex:
         self._in_graph[rows] = True
         self._beside = (-1, self._beside[1])
         self._graph, self._entry = graph, entry
+        self._columns.forget()  # should some search still be exact, it is made anew
 
     def _from_graph(self, query: Floats, count: int, size: int) -> Rows:
         assert self._graph is not None
@@ -173,18 +189,22 @@ def build_graph(
 def _largest(scores: Floats, count: int, among: Mask | None) -> Rows:
     """Return rows in rising order, all of the ``count`` largest scores among them, and few more.
 
+    ``scores`` may be off by rounding, and are written.
+
     Of the largest of every ``BLOCK`` scores, the ``count``-th is no larger than that of all.
     """
     if among is not None:
-        rows = np.flatnonzero(among[: len(scores)])
-        scores = scores[rows] if len(rows) < len(scores) else scores
+        among = among[: len(scores)]
+        np.copyto(scores, -np.inf, where=~among)
     if len(scores) <= count:
-        return np.arange(len(scores)) if among is None else rows
-    blocks, best = len(scores) // BLOCK, scores
-    if blocks >= 2 * count:
-        best = np.fmax.reduce(scores[: blocks * BLOCK].reshape(BLOCK, blocks), axis=0)
-    found = np.flatnonzero(scores >= np.partition(best, len(best) - count)[-count])
-    return found if among is None else rows[found]
+        found = np.arange(len(scores))
+    else:
+        blocks, best = len(scores) // BLOCK, scores
+        if blocks >= 2 * count:
+            best = np.fmax.reduce(scores[: blocks * BLOCK].reshape(BLOCK, blocks), axis=0)
+        least = float(np.partition(best, len(best) - count)[-count])
+        found = np.flatnonzero(scores >= least - ROUNDING * (1 + abs(least)))
+    return found if among is None else found[among[found]]
 
 
 def _cosines(one: Floats, other: Floats) -> Floats:

@@ -88,4 +88,4 @@ class Newcomers:
         shares, others = likeness[best] / total, others[best]
         for table in (encoder.input, encoder.output):
             table.array[row] = np.tensordot(shares, table.array[others], axes=1)
-            table.dirty[row] = True
+            table.mark(row)

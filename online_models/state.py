@@ -8,7 +8,6 @@ import numpy as np
 
 from online_models.content import Content
 from online_models.contexts import Contexts
-from online_models.decay import scale
 from online_models.encoder import Encoder
 from online_models.examination import Examination
 from online_models.feature_names import CONTENT, prior
@@ -200,5 +199,5 @@ class ModelState:
     def _scale(self, entry: Scale) -> None:
         if entry.table not in self.tables:
             raise ModelLogBroken(f"the log scales the table {entry.table!r}, unknown here")
-        scale(self.tables[entry.table], entry)
+        self.tables[entry.table].scale(entry.channel, entry.exponent)
         self.popularity.touch_all()

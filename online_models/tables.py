@@ -31,6 +31,14 @@ class Table:
         Scorers skip it: optimizer state, frequency estimates.
     sparse
         Of its cells snapshots hold those that somebody wrote, as they do of row tables.
+
+    Attributes
+    ----------
+    dirty
+        Which cells have not left yet since they changed.
+    stale
+        Which cells changed since they were copied; ``None`` where nobody keeps a copy, or all of it
+        is to be made anew.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Table:
         if fill:  # zeros take no memory before they are written
             self.array[...] = fill
         self.dirty = np.zeros(full[:index_dims], dtype=bool)
+        self.stale: npt.NDArray[np.bool_] | None = None
         self._cell = full[index_dims:]
 
     def grow(self, capacity: int) -> None:
@@ -65,16 +74,30 @@ class Table:
             self.array[known:] = self.fill
         self.dirty = np.zeros((capacity, *marked.shape[1:]), dtype=bool)
         self.dirty[:known] = marked
+        self.stale = None
 
     def reset(self, rows: npt.NDArray[np.int64]) -> None:
         """Give rows their fill value back. Both sides of the log do so by themselves."""
         if self.by_row:
             self.array[rows] = self.fill
             self.dirty[rows] = False
+            self._outdate(rows)
+
+    def scale(self, channel: int, exponent: int) -> None:
+        """Divide one channel of all cells by a power of two. Both sides of the log do so."""
+        values = self.array[..., channel]
+        np.ldexp(values, -exponent, out=values)
+        self.stale = None
+
+    def mark(self, rows: int | npt.NDArray[np.int64]) -> None:
+        """Call all cells of rows changed."""
+        self.dirty[rows] = True
+        self._outdate(rows)
 
     def mark_all(self) -> None:
         """Call every cell changed: for small tables that change as a whole."""
         self.dirty[...] = True
+        self.stale = None
 
     def collect(self) -> Iterator[Put]:
         """Yield what changed since the last call, and call it unchanged."""
@@ -108,6 +131,8 @@ class Table:
             raise ValueError(f"table {self.name} has {len(cells)} cells, entry names more")
         cells[index] = values.reshape((len(index), *self._cell))
         self.dirty.reshape(-1)[index] = False  # whoever reads the log has it already
+        if self.stale is not None:
+            self.stale.reshape(-1)[index] = True
         return index.astype(np.int64)
 
     def puts(self, index: npt.NDArray[np.int64]) -> Iterator[Put]:
@@ -118,3 +143,7 @@ class Table:
         for start in range(0, len(index), most):
             part = index[start : start + most]
             yield Put(self.name, part.astype("<i8").tobytes(), cells[part].tobytes())
+
+    def _outdate(self, rows: int | npt.NDArray[np.int64]) -> None:
+        if self.stale is not None:
+            self.stale[rows] = True

@@ -71,6 +71,20 @@ def test_ties_go_to_the_lower_row() -> None:
     assert made.search(np.ones(WIDTH, np.float32), 5, 50).tolist() == [3, 7, 0, 1, 2]
 
 
+@pytest.mark.parametrize("many", [1, 10**9])
+def test_equal_vectors_tie_wherever_they_stand(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product may add up the last few rows in another order than the rest."""
+    monkeypatch.setattr("online_models.index.MANY", many)
+    table, rng = Table("vectors", (97,)), np.random.default_rng(2)
+    table.grow(60)
+    made = ItemIndex(table)
+    for size in range(40, 60):
+        vector, query = rng.standard_normal((2, 97), dtype=np.float32)
+        table.array[:] = vector
+        table.mark_all()
+        assert made.search(query, 30, size).tolist() == list(range(30))
+
+
 def test_fewer_rows_than_asked_for_are_all_found() -> None:
     assert sorted(index(None).search(queries(1)[0], 10, 4).tolist()) == [0, 1, 2, 3]
     assert index(None).search(queries(1)[0], 10, 0).tolist() == []

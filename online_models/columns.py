@@ -1,0 +1,59 @@
+"""A copy of vectors that is read faster when all of them meet one query."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.tables import Table
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+class Columns:
+    """A table's vectors with one row for each dimension, for products with all vectors at once.
+
+    A product that adds up whole rows of one dimension takes two thirds of the time of one that adds
+    up along each vector. The copy is made at the first product and takes as much memory as the
+    vectors do. Later products copy what the table calls stale, which is little: what was trained or
+    published since.
+
+    Parameters
+    ----------
+    vectors
+        The live table; nobody else may keep a copy of it.
+    """
+
+    def __init__(self, vectors: Table) -> None:
+        self.vectors = vectors
+        self._columns = np.zeros((0, 0), dtype=np.float32)
+
+    def product(self, query: Floats, size: int) -> Floats:
+        """Return the products of a query with the first vectors, of shape ``(size,)``.
+
+        They differ from those of the vectors themselves in the last bits, being added up in another
+        order.
+        """
+        if self.vectors.stale is None:
+            self._copy(size)
+        else:
+            self._refresh(self.vectors.stale, size)
+        return query @ self._columns[:, :size]
+
+    def forget(self) -> None:
+        """Give the memory back until the next product."""
+        self.vectors.stale = None
+        self._columns = np.zeros((0, 0), dtype=np.float32)
+
+    def _copy(self, size: int) -> None:
+        vectors = self.vectors.array
+        self._columns = np.zeros(vectors.shape[::-1], dtype=np.float32)  # unused rows take nothing
+        self._columns[:, :size] = vectors[:size].T
+        self.vectors.stale = np.arange(len(vectors)) >= size
+
+    def _refresh(self, stale: Mask, size: int) -> None:
+        rows = np.flatnonzero(stale[:size])
+        if len(rows):
+            self._columns[:, rows] = self.vectors.array[rows].T
+            stale[rows] = False
