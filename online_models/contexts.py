@@ -125,7 +125,7 @@ class Contexts:
         """Return each row's lift by each slot, of shape ``(rows, slots)``."""
         if not len(slots):
             return np.zeros((len(rows), 0), dtype=np.float32)
-        fresh = self.landmarks.increments(np.array([now_ms]))[0]
+        fresh = self.landmarks.fresh(now_ms)
         few = np.float32(PRIOR_EVENTS) * fresh
         totals = self.totals.array
         shares = self.counts.array[rows, EVERYTHING] / max(totals[EVERYTHING], few[0])

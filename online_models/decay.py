@@ -45,6 +45,7 @@ class Landmarks:
             f"{name}.landmarks", (len(half_lives_ms),), dtype=np.float64, fill=-1.0, by_row=False
         )
         self._decaying = tuple(tables)
+        self._worth: tuple[tuple[float, bytes], npt.NDArray[np.float32]] | None = None
 
     def due(self, time_ms: float) -> bool:
         """Return whether the landmarks must move before an event of this time is counted."""
@@ -85,6 +86,16 @@ class Landmarks:
         """Return what one event counts on each channel, of shape ``(*times, channels)``."""
         exponents = (times_ms[..., None] - self.table.array) / self.half_lives_ms
         return np.exp2(np.minimum(exponents, MAX_EXPONENT + 1)).astype(np.float32)
+
+    def fresh(self, now_ms: float) -> npt.NDArray[np.float32]:
+        """Return what one event of now counts on each channel, of shape ``(channels,)``.
+
+        The array is nobody's to write: it is the same for as long as now and the landmarks are.
+        """
+        key = now_ms, self.table.array.tobytes()
+        if self._worth is None or self._worth[0] != key:
+            self._worth = key, self.increments(np.array([now_ms]))[0]
+        return self._worth[1]
 
 
 class StreamClock:

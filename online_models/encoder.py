@@ -71,6 +71,7 @@ class Encoder:
             *(self.context, self.context_energy),
         )
         self._pulls: tuple[Doubles, Doubles] | None = None
+        self._read: dict[tuple[int, int], Floats] = {}  # one at most for each count of each part
 
     def query(self, history: Rows, earlier: Rows, slots: Rows) -> Floats:
         """Return the query vector of a history and a context, of shape ``(dimensions + 1,)``.
@@ -87,13 +88,24 @@ class Encoder:
             Of the context's values.
         """
         query = np.ones(self.dimensions + 1, dtype=np.float32)
-        query[:-1] = self.context.array[slots].sum(axis=0)
-        for pulls, totals, part, vectors in zip(*self.pulls(), READS, USES, strict=True):
-            rows = (history, earlier)[part][: self.window]
+        np.add.reduce(self.context.array.take(slots, axis=0), axis=0, out=query[:-1])
+        for part, items in enumerate((history, earlier)):
+            rows = items[: self.window]
             if len(rows):
-                attention = (pulls[: len(rows)] / totals[len(rows) - 1]).astype(np.float32)
-                query[:-1] += attention @ self.input.array[rows, vectors]
+                vectors = self.input.array.take(rows, axis=0)  # (rows, vectors, dimensions)
+                query[:-1] += self._weights(part, len(rows)) @ vectors.reshape(-1, self.dimensions)
         return query
+
+    def _weights(self, part: int, count: int) -> Floats:
+        """Return what each vector of a part's items weighs, of shape ``(count * VECTORS,)``."""
+        weights = self._read.get((part, count))
+        if weights is None:
+            by_vector = np.zeros((count, VECTORS), dtype=np.float32)
+            for pulls, totals, own, vector in zip(*self.pulls(), READS, USES, strict=True):
+                if own == part:
+                    by_vector[:, vector] += pulls[:count] / totals[count - 1]
+            weights = self._read[part, count] = by_vector.reshape(-1)
+        return weights
 
     def pulls(self) -> tuple[Doubles, Doubles]:
         """Return the exponentials of the positions' logits and their running sums, by head."""
@@ -106,6 +118,7 @@ class Encoder:
     def touch(self) -> None:
         """Tell that positions changed."""
         self._pulls = None
+        self._read.clear()
 
     def scores(self, query: Floats, rows: Rows) -> Floats:
         """Return the scores of rows, of shape ``(rows,)``."""

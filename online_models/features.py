@@ -8,8 +8,8 @@ import numpy.typing as npt
 from online_models.content_source import borrow
 from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE
 from online_models.likeness import ENCODED, write_shortfalls
-from online_models.retrieval import Candidates, recency
-from online_models.rows import Rows, distinct, member
+from online_models.retrieval import Candidates, visits
+from online_models.rows import Rows
 from online_models.state import ModelState
 
 Floats = npt.NDArray[np.float32]
@@ -18,31 +18,31 @@ HOUR_MS = 3_600_000.0
 
 def features(state: ModelState, candidates: Candidates) -> Floats:
     """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
-    rows, history = candidates.rows, candidates.asked.history
-    channels, horizons = candidates.rules.shape[1], candidates.shares.shape[1]
-    at = 2 * channels + horizons
+    rows, history, earlier = candidates.rows, candidates.asked.history, candidates.asked.earlier
+    both, horizons = candidates.followers.shape[1], candidates.shares.shape[1]
+    at = both + horizons
+    # By column, as most columns are written, and standardised, one by one.
     table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32, order="F")
-    table[:, -len(CONTENT) :] = candidates.content
     counts = np.empty((len(rows), at), dtype=np.float32, order="F")
-    np.add(candidates.rules, np.float32(1e-2), out=counts[:, :channels])
-    np.add(candidates.last_rules, np.float32(1e-2), out=counts[:, channels : 2 * channels])
-    np.add(candidates.shares, np.float32(1e-6), out=counts[:, 2 * channels :])
-    borrow(counts, candidates.content)
+    np.add(candidates.followers, np.float32(1e-2), out=counts[:, :both])
+    np.add(candidates.shares, np.float32(1e-6), out=counts[:, both:])
+    if state.content.used:
+        borrow(counts, candidates.content)
     write_shortfalls(state, counts, table[:, at + ENCODED : at + ENCODED + 3])
-    table[:, :at] = np.log(counts, out=counts)
+    np.log(counts, out=table[:, :at])
     table[:, at : at + ENCODED] = candidates.encoded
+    table[:, -len(CONTENT) :] = candidates.content
     at += ENCODED + 3
-    recent = candidates.own["session"]
+    recent = candidates.recency
     table[:, at] = recent
-    table[:, at + 1] = _times(candidates)
+    np.log1p(candidates.times, out=table[:, at + 1], casting="same_kind")
     table[:, at + 2] = recent == 1
-    table[:, at + 3] = candidates.rules.any(axis=1)
+    table[:, at + 3] = state.rules.blend(candidates.rules) > 0
     table[:, at + 4] = np.log1p(np.float32(len(history)))
-    table[:, at + 5] = len(distinct(history)) / max(1, len(history))
-    table[:, at + 6] = recency(rows, candidates.asked.earlier)
-    table[:, at + 7] = np.log1p(np.float32(len(candidates.asked.earlier)))
-    age_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[rows], 0)
-    table[:, at + 8] = np.log1p(age_ms / HOUR_MS)
+    table[:, at + 5] = len(set(history.tolist())) / max(1, len(history))
+    table[:, at + 6] = visits(rows, earlier)[0] if len(earlier) else 0
+    table[:, at + 7] = np.log1p(np.float32(len(earlier)))
+    table[:, at + 8] = _log_hours(state, rows)
     own = table[:, at + 9 :]
     write_taste(state, history, table[:, at - ENCODED - 4], table[:, at + 8], own[:, :TASTE])
     fields = state.contexts.fields.of(candidates.asked.slots)
@@ -72,11 +72,11 @@ def write_taste(
     popularity = state.popularity
     total = np.maximum(popularity.totals.array[0, -1], np.float32(1e-30))
     shares = popularity.counts.array[history, -1] / total
-    ages_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array[history], 0)
-    share = np.log(shares + np.float32(1e-6)).mean()
-    age = np.float32(np.log1p(ages_ms / HOUR_MS).mean())
-    table[:, 0], table[:, 1] = share, np.abs(popular - share)
-    table[:, 2], table[:, 3] = age, np.abs(aged - age)
+    share = np.add.reduce(np.log(shares + np.float32(1e-6))) / np.float32(len(history))
+    age = np.float32(np.add.reduce(_log_hours(state, history)) / len(history))
+    for n, (own, mean) in enumerate(((popular, share), (aged, age))):
+        table[:, 2 * n] = mean
+        np.abs(np.subtract(own, mean, out=table[:, 2 * n + 1]), out=table[:, 2 * n + 1])
 
 
 def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:
@@ -93,17 +93,18 @@ def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:
     table
         Of shape ``(n, LIFTS)``.
     """
-    table[:] = 0
+    columns = table.T
+    columns[:] = 0
     if lifts.shape[1]:
-        lifts.sum(axis=1, out=table[:, 0])
-        lifts.max(axis=1, out=table[:, 1])
-        lifts.min(axis=1, out=table[:, 2])
+        by_value = np.ascontiguousarray(lifts.T)  # (values, n): many times as fast to add up
+        np.add.reduce(by_value, axis=0, out=columns[0])
+        np.maximum.reduce(by_value, axis=0, out=columns[1])
+        np.minimum.reduce(by_value, axis=0, out=columns[2])
         numbered = fields >= 0
-        table[:, 3 + fields[numbered]] = lifts[:, numbered]
+        columns[3 + fields[numbered]] = by_value[numbered]
 
 
-def _times(candidates: Candidates) -> Floats:
-    rows, history = candidates.rows, candidates.asked.history
-    places = rows.searchsorted(history[member(history, rows)])
-    times: Floats = np.log1p(np.bincount(places, minlength=len(rows))).astype(np.float32)
-    return times
+def _log_hours(state: ModelState, rows: Rows) -> npt.NDArray[np.float64]:
+    ages_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array.take(rows), 0)
+    hours: npt.NDArray[np.float64] = np.log1p(ages_ms / HOUR_MS)
+    return hours

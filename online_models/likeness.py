@@ -24,11 +24,11 @@ def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
     vectors of the newest item and of the one that is most alike. The score reads the history as
     one; the largest product tells an item that one of several interests asks for.
     """
-    table = np.zeros((len(rows), ENCODED), dtype=np.float32)
+    table = np.zeros((len(rows), ENCODED), dtype=np.float32, order="F")
     if asked.vector is None:
         return table
-    vectors = state.encoder.output.array[rows]
-    table[:, 0] = vectors @ asked.vector
+    vectors = state.encoder.output.array.take(rows, axis=0)
+    np.matmul(vectors, asked.vector, out=table[:, 0])
     table[:, 1] = below_best(table[:, 0])
     if not len(asked.history):
         return table
@@ -49,14 +49,12 @@ def write_shortfalls(state: ModelState, counts: Floats, table: Floats) -> None:
     table
         Of shape ``(n, 3)``.
     """
-    channels = state.rules.channels
-    blends = np.empty((3, len(counts)), dtype=np.float32)  # each in one piece, as numpy likes it
+    channels, blends = state.rules.channels, table.T
     blends[0] = state.rules.blend(counts[:, :channels])
     blends[1] = state.rules.blend(counts[:, channels : 2 * channels])
     blends[2] = state.popularity.blend(counts[:, 2 * channels :])
     np.log(blends, out=blends)
     blends -= np.fmax.reduce(blends, axis=1, keepdims=True, initial=-np.inf)
-    table[:] = blends.T
 
 
 def below_best(scores: Floats) -> Floats:

@@ -50,6 +50,7 @@ class Popularity:
         self._touched: list[Rows] = []
         self._touches = 0
         self._all_touched = False
+        self._mixture: tuple[bytes, npt.NDArray[np.float32]] | None = None
 
     def touch(self, rows: Rows) -> None:
         """Tell which rows' counts grew; who keeps the lists by itself (``counting``) need not."""
@@ -96,12 +97,19 @@ class Popularity:
     def shares(self, rows: Rows) -> npt.NDArray[np.float32]:
         """Return each row's share of all events on each horizon, of shape ``(rows, horizons)``."""
         totals = np.maximum(self.totals.array[0], np.float32(1e-30))
-        shares: npt.NDArray[np.float32] = self.counts.array[rows] / totals
+        shares: npt.NDArray[np.float32] = self.counts.array.take(rows, axis=0) / totals
         return shares
 
     def blend(self, shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return one score of popularity alone for each row of ``(n, horizons)``."""
-        evidence = TRUST * self.evidence.array
-        weights = np.exp(evidence - evidence.max())
-        blended: npt.NDArray[np.float32] = shares @ (weights / weights.sum()).astype(np.float32)
+        blended: npt.NDArray[np.float32] = shares @ self._mixed()
         return blended
+
+    def _mixed(self) -> npt.NDArray[np.float32]:
+        """Return what each horizon weighs: made anew when there is new evidence."""
+        key = self.evidence.array.tobytes()
+        if self._mixture is None or self._mixture[0] != key:
+            evidence = TRUST * self.evidence.array
+            weights = np.exp(evidence - evidence.max())
+            self._mixture = key, (weights / weights.sum()).astype(np.float32)
+        return self._mixture[1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, product
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import replace
 
+from online_models.content_source import SCORE
 from online_models.features import features
 from online_models.reranking.arrange import Arranged, Ranked, arrange, best_first
 from online_models.reranking.exploring import (
@@ -30,6 +31,11 @@ from schemas.slate_rules import SlateRules
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+PROPOSERS = [
+    tuple(compress(SOURCES, reversed(bits))) for bits in product((0, 1), repeat=len(SOURCES))
+]
+"""The sources that each number's bits stand for."""
 
 
 class SlateItem(Struct, frozen=True):
@@ -81,15 +87,28 @@ class Ranking:
     def arranged(self, count: int, explored: Sequence[int] = ()) -> Arranged:
         """Return the slate that the rules make of the candidates, and of those to explore."""
         state, found = self.state, self.candidates
-        proposed = np.logical_or.reduce(list(found.proposed.values()))
         vectors, now_ms = state.encoder.output.array, state.progress.time_ms
-        ranked = Ranked(state.items, found.rows, self.scores, proposed, vectors, now_ms)
+        ranked = Ranked(state.items, found.rows, self.scores, found.proposed, vectors, now_ms)
         return arrange(ranked, self.rules, count, explored)
 
     def top_by(self, source: str, count: int) -> Rows:
         """Return the places of the best among those that one source proposed, by it alone."""
-        places = np.flatnonzero(self.candidates.proposed[source])
-        return places[best_first(self.candidates.own[source][places])[:count]]
+        places = np.flatnonzero(self.candidates.proposed_by(source))
+        return places[best_first(self.own(source)[places])[:count]]
+
+    def own(self, source: str) -> Floats:
+        """Return what a source alone scores all candidates with, of shape ``(n,)``."""
+        found, state = self.candidates, self.state
+        match source:
+            case "popularity":
+                return state.popularity.blend(found.shares)
+            case "rules":
+                return state.rules.blend(found.rules)
+            case "encoder":
+                return found.encoded[:, 0]
+            case "session":
+                return found.recency
+        return found.content[:, SCORE]
 
 
 class Recommender:
@@ -209,7 +228,7 @@ class Recommender:
         query = Query(user_id="", unit_key="", history=(item_id,), context=dict(context or {}))
         found = self.retriever.candidates(query, permit(self.state.items, query, rules))
         vectors = self.state.encoder.output.array
-        likeness = _share_of_best(found.own["rules"]) + _cosine(vectors[found.rows], vectors[row])
+        likeness = _share_of_best(self.state.rules.blend(found.rules)) + _cosine(vectors[found.rows], vectors[row])
         scores = np.where(found.rows == row, -np.inf, likeness).astype(np.float32)
         ranking = Ranking(found, np.zeros((0, 0), np.float32), scores, self.state, rules)
         order = best_first(scores)
@@ -222,7 +241,7 @@ class Recommender:
         if candidates.ranked:
             scores = self.state.ranker.scores(table)
         else:
-            scores = candidates.own["popularity"] * _lift(candidates.lifts)
+            scores = self.state.popularity.blend(candidates.shares) * _lift(candidates.lifts)
         return Ranking(candidates, table, scores, self.state, rules)
 
     def _features(self, candidates: Candidates) -> Floats:
@@ -230,23 +249,22 @@ class Recommender:
 
     def _slate(self, ranking: Ranking, arranged: Arranged, shown: bytes = b"") -> Slate:
         candidates, places, items = ranking.candidates, arranged.places, self.state.items
-        masks = np.array([candidates.proposed[name][places] for name in SOURCES]).T
         columns = zip(
             places.tolist(),
             candidates.rows[places].tolist(),
             ranking.scores[places].tolist(),
-            masks.tolist(),
+            candidates.proposers[places].tolist(),
             strict=True,
         )
         shown_items = [
             SlateItem(
                 items.id_of(row),
                 score,
-                tuple(compress(SOURCES, mask)),
+                PROPOSERS[proposers],
                 arranged.moves.get(place, ()),
                 place in arranged.sponsored,
             )
-            for place, row, score, mask in columns
+            for place, row, score, proposers in columns
         ]
         return Slate(tuple(shown_items), shown, arranged.relaxed)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from online_models.asked import Asked, read
+from online_models.asked import NO_ROWS, Asked, read
 from online_models.content import Profile
-from online_models.content_source import SCORE, alike, told
+from online_models.content_source import alike, told
 from online_models.likeness import encoded
 from online_models.reranking.permit import Permit, permit
-from online_models.rows import Mask, Rows, distinct, member
+from online_models.rows import BIT, Codes, Mask, Rows, find, member, union
 from online_models.state import ModelState
 from schemas.examples import Query
 from schemas.slate_rules import SlateRules
@@ -21,26 +21,28 @@ from schemas.slate_rules import SlateRules
 Floats = npt.NDArray[np.float32]
 
 SOURCES = ("popularity", "rules", "encoder", "session", "content")
+ALL_SOURCES = np.bitwise_or.reduce(BIT[: len(SOURCES)])
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Rows in rising order, with what the sources know of each.
 
-    ``proposed`` and ``own`` hold one mask and one score of its own for each source, of shape
-    ``(n,)``; ``rules`` and ``last_rules`` are of shape ``(n, channels)``, ``shares`` of shape
-    ``(n, horizons)``, ``encoded`` as ``likeness`` makes it; ``lifts`` tells what each value of the
-    context lifts them by, of shape ``(n, values)``; ``content`` is as
+    ``proposers`` tells by its bits which of ``SOURCES`` propose a row, of shape ``(n,)``.
+    ``followers`` are the counts of rules, by the whole history and then by its newest item, of
+    shape ``(n, 2 * channels)``; ``shares`` are of shape ``(n, horizons)``, ``recency`` and
+    ``times`` as ``visits`` returns them, ``encoded`` as ``likeness`` makes it; ``lifts`` tells what
+    each value of the context lifts them by, of shape ``(n, values)``; ``content`` is as
     ``content_source.told`` tells it.
     """
 
     rows: Rows
     asked: Asked
-    proposed: dict[str, Mask]
-    own: dict[str, Floats]
-    rules: Floats
-    last_rules: Floats
+    proposers: Codes
+    followers: Floats
     shares: Floats
+    recency: Floats
+    times: Rows
     encoded: Floats
     lifts: Floats
     content: Floats
@@ -54,6 +56,25 @@ class Candidates:
     def ranked(self) -> bool:
         """Whether the ranker weighs them: it has learnt nothing of users without any history."""
         return self.asked.vector is not None
+
+    @property
+    def proposed(self) -> Mask:
+        """Which of them any source proposes: the others were wished for."""
+        return self.proposers > 0
+
+    def proposed_by(self, source: str) -> Mask:
+        """Return which of them a source proposes."""
+        return (self.proposers & BIT[SOURCES.index(source)]) > 0
+
+    @property
+    def rules(self) -> Floats:
+        """Counts by the whole history, of shape ``(n, channels)``."""
+        return self.followers[:, : self.followers.shape[1] // 2]
+
+    @property
+    def last_rules(self) -> Floats:
+        """Counts by the newest item alone, of shape ``(n, channels)``."""
+        return self.followers[:, self.followers.shape[1] // 2 :]
 
 
 class Retriever:
@@ -103,42 +124,32 @@ class Retriever:
         """
         asked = read(self.state, query)
         barred = barred or permit(self.state.items, query, SlateRules())
-        neighbours, rules, last = self._neighbours(asked.history)
-        allowed = self._allowed(neighbours, barred)
-        if not allowed.all():
-            neighbours, rules, last = neighbours[allowed], rules[allowed], last[allowed]
-        best = _best(self.state.rules.blend(rules), self.by_rules)
+        followers, counts = self._followers(asked, barred)
         profile = self.state.content.profile(asked.history)
-        lists = (
+        lists = [
             self._popular(barred),
-            neighbours[best],
+            self._best(followers, counts),
             self._near(asked, barred),
-            self._own(asked, barred),
+            barred.of(asked.history[: self.own_items]),
             alike(self.state, profile, barred.allows),
-        )
-        rows = distinct(np.concatenate(lists))
-        if len(rows) < at_least:
-            more = self._more(rows, barred, at_least - len(rows))
-            lists = (np.concatenate([lists[0], more]), *lists[1:])
-            rows = distinct(np.concatenate([rows, more]))
-        if len(wished):
-            rows = self._with(rows, np.array(wished, dtype=np.int64), barred)
-        found_rules = (neighbours, rules, last)
-        return self._known(rows, asked, _proposed(rows, lists), found_rules, profile)
+            barred.of(np.array(wished, dtype=np.int64)),  # the one that is no source's
+        ]
+        rows, proposers = union(lists)
+        proposers &= ALL_SOURCES
+        missing = at_least - np.count_nonzero(proposers)
+        if missing > 0:
+            more = self._more(rows[proposers > 0], barred, missing)
+            lists[0] = np.concatenate([lists[0], more])
+            rows, proposers = union(lists)
+            proposers &= ALL_SOURCES
+        return self._known(rows, asked, proposers, (followers, counts), profile)
 
     def given(self, query: Query, rows: Rows) -> Candidates:
         """Return given rows, in rising order, as if every source had proposed them."""
         asked = read(self.state, query)
-        everywhere = np.ones(len(rows), dtype=bool)
-        proposed = dict.fromkeys(SOURCES, everywhere)
+        proposers = np.full(len(rows), ALL_SOURCES)
         profile = self.state.content.profile(asked.history)
-        return self._known(rows, asked, proposed, self._neighbours(asked.history), profile)
-
-    def _allowed(self, rows: Rows, barred: Permit) -> Mask:
-        return barred.allows(rows)
-
-    def _with(self, rows: Rows, wished: Rows, barred: Permit) -> Rows:
-        return distinct(np.concatenate([rows, wished[self._allowed(wished, barred)]]))
+        return self._known(rows, asked, proposers, self._neighbours(asked.history), profile)
 
     def _more(self, found: Rows, barred: Permit, count: int) -> Rows:
         """Return the most popular of all that may be shown and were not found."""
@@ -148,82 +159,78 @@ class Retriever:
         shares = popularity.blend(popularity.shares(rows))
         return rows[np.argsort(-shares, kind="stable")[:count]]
 
-    def _neighbours(self, history: Rows) -> tuple[Rows, Floats, Floats]:
+    def _neighbours(self, history: Rows) -> tuple[Rows, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))
+
+    def _followers(self, asked: Asked, barred: Permit) -> tuple[Rows, Floats]:
+        rows, counts = self._neighbours(asked.history)
+        if barred.bars:
+            allowed = barred.allows(rows)
+            return rows[allowed], counts[allowed]
+        return rows, counts
+
+    def _best(self, followers: Rows, counts: Floats) -> Rows:
+        if len(followers) <= self.by_rules:
+            return followers
+        rules = self.state.rules
+        scores = rules.blend(counts[:, : rules.channels])
+        return followers[np.argpartition(-scores, self.by_rules - 1)[: self.by_rules]]
 
     def _popular(self, barred: Permit) -> Rows:
         lists = self.state.popularity.lists(self.state.items.size)
-        together, start, kept = np.concatenate(lists), 0, []
-        allowed = self._allowed(together, barred)
-        for rows in lists:
-            kept.append(rows[allowed[start : start + len(rows)]][: self.by_popularity])
-            start += len(rows)
-        return np.concatenate(kept)
-
-    def _own(self, asked: Asked, barred: Permit) -> Rows:
-        own = asked.history[: self.own_items]
-        return own[self._allowed(own, barred)]
+        if barred.bars:
+            together, start, allowed = np.concatenate(lists), 0, []
+            mask = barred.allows(together)
+            for rows in lists:
+                allowed.append(rows[mask[start : start + len(rows)]])
+                start += len(rows)
+            lists = allowed
+        return np.concatenate([rows[: self.by_popularity] for rows in lists])
 
     def _near(self, asked: Asked, barred: Permit) -> Rows:
         """Return the encoder's rows; asks for more where some have been seen."""
         if asked.vector is None:
-            return np.zeros(0, dtype=np.int64)
+            return NO_ROWS
         items = self.state.items
         among = barred.servable if barred.narrows else None
         count = self.by_encoder + len(barred.barred)
         found = self.state.index.search(asked.vector, count, items.size, among=among)
-        return found[self._allowed(found, barred)][: self.by_encoder]
+        return barred.of(found)[: self.by_encoder]
 
     def _known(
         self,
         rows: Rows,
         asked: Asked,
-        proposed: dict[str, Mask],
-        found: tuple[Rows, Floats, Floats],
+        proposers: Codes,
+        found: tuple[Rows, Floats],
         profile: Profile | None,
     ) -> Candidates:
-        state = self.state
-        neighbours, rules, last = found
-        scores = np.zeros((2, len(rows), state.rules.channels), dtype=np.float32)
-        held = member(neighbours, rows)
-        places = np.searchsorted(rows, neighbours[held])
-        scores[0, places], scores[1, places] = rules[held], last[held]
-        shares = state.popularity.shares(rows)
-        likeness, content = encoded(state, rows, asked), told(state, rows, profile)
-        own = {
-            "popularity": state.popularity.blend(shares),
-            "rules": state.rules.blend(scores[0]),
-            "encoder": likeness[:, 0],
-            "session": recency(rows, asked.history),
-            "content": content[:, SCORE],
-        }
-        lifts = state.contexts.lifts(rows, asked.slots, float(state.progress.time_ms))
+        state, (neighbours, counts) = self.state, found
+        places, held = find(neighbours, rows)
+        followers = np.zeros((len(rows), counts.shape[1]), dtype=np.float32)
+        followers[places[held]] = counts[held]
+        now_ms = float(state.progress.time_ms)
         return Candidates(
-            rows, asked, proposed, own, scores[0], scores[1], shares, likeness, lifts, content
+            rows,
+            asked,
+            proposers,
+            followers,
+            state.popularity.shares(rows),
+            *visits(rows, asked.history),
+            encoded(state, rows, asked),
+            state.contexts.lifts(rows, asked.slots, now_ms),
+            told(state, rows, profile),
         )
 
 
-def _best(scores: Floats, count: int) -> Rows:
-    if len(scores) <= count:
-        return np.arange(len(scores))
-    return np.argpartition(-scores, count - 1)[:count]
+def visits(rows: Rows, history: Rows) -> tuple[Floats, Rows]:
+    """Return how recent each row is in a history, and how many times it is there.
 
-
-def recency(rows: Rows, history: Rows) -> Floats:
-    """Return 1 for the history's newest item, 1/2 for the one before, 0 for what it lacks."""
-    found = np.zeros(len(rows), dtype=np.float32)
-    if not len(history):
-        return found
-    held = np.flatnonzero(member(history, rows))[::-1]  # of equal items the newest is written last
-    found[rows.searchsorted(history[held])] = 1 / (1 + held)
-    return found
-
-
-def _proposed(rows: Rows, lists: Sequence[Rows]) -> dict[str, Mask]:
-    """Return which of the rows, in rising order, each source proposed: they hold all of these."""
-    masks = np.zeros((len(SOURCES), len(rows)), dtype=bool)
-    places, start = rows.searchsorted(np.concatenate(lists)), 0
-    for mask, found in zip(masks, lists, strict=True):
-        mask[places[start : start + len(found)]] = True
-        start += len(found)
-    return dict(zip(SOURCES, masks, strict=True))
+    How recent: 1 for the newest item, 1/2 for the one before, 0 for what the history lacks.
+    """
+    recency = np.zeros(len(rows), dtype=np.float32)
+    places, held = find(history, rows)
+    ages = held.nonzero()[0][::-1]  # of equal items the newest is written last
+    places = places.take(ages)
+    recency[places] = 1 / (1 + ages)
+    return recency, np.bincount(places, minlength=len(rows))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.decay import Landmarks
+from online_models.rows import firsts
 from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
@@ -59,7 +60,7 @@ class Rules:
         forward = np.ones(channels // 2, dtype=np.float32)
         self.mix = np.concatenate([forward, BACKWARD_SHARE * forward])
 
-    def neighbours(self, history: Rows, now_ms: float) -> tuple[Rows, Floats, Floats]:
+    def neighbours(self, history: Rows, now_ms: float) -> tuple[Rows, Floats]:
         """Return what follows a history.
 
         Parameters
@@ -69,35 +70,37 @@ class Rules:
 
         Returns
         -------
-        rows, scores, last
-            Neighbours in rising order, of shape ``(n,)``; their scores summed over the history,
-            and those by the newest item alone, each of shape ``(n, channels)``.
+        rows, counts
+            Neighbours in rising order, of shape ``(n,)``; their counts summed over the history,
+            then those by the newest item alone, of shape ``(n, 2 * channels)``.
         """
         history = history[: self.scoring_window]
-        ids = self.ids.array[history]
-        norms = self.norms(history, now_ms)
-        known = ids >= 0
-        of, slots = np.nonzero(known)
-        scores = self.weights.array[history[of], slots] * norms[of]  # (m, c)
-        flat = ids[known].astype(np.int64)
-        newest = np.count_nonzero(known[0]) if len(known) else 0
-        last = np.zeros_like(scores)
-        last[:newest] = scores[:newest]
-        if not len(flat):
-            return flat, scores, last
-        order = np.argsort(flat, kind="stable")
-        flat, scores, last = flat[order], scores[order], last[order]
-        starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
-        return flat[starts], np.add.reduceat(scores, starts), np.add.reduceat(last, starts)
+        ids = self.ids.array.take(history, axis=0)
+        of, slots = (ids >= 0).nonzero()
+        rows, cells = ids[of, slots], history.take(of) * ids.shape[1] + slots
+        order = rows.argsort(kind="stable")  # of one row's entries the newest item's comes first
+        rows, of = rows.take(order).astype(np.int64), of.take(order)
+        scores = self.weights.array.reshape(-1, self.channels).take(cells.take(order), axis=0)
+        scores *= self.norms(history, now_ms).take(of, axis=0)  # (entries, channels)
+        starts = firsts(rows).nonzero()[0]
+        counts = np.empty((len(starts), 2 * self.channels), dtype=np.float32)
+        if len(starts):
+            np.add.reduceat(scores, starts, axis=0, out=counts[:, : self.channels])
+            newest = (of.take(starts) == 0)[:, None]
+            np.multiply(scores.take(starts, axis=0), newest, out=counts[:, self.channels :])
+        return rows.take(starts), counts
 
     def norms(self, history: Rows, now_ms: float) -> Floats:
         """Return what the scoring window's counts are worth now, of shape ``(h, channels)``."""
         history = history[: self.scoring_window]
-        increments = self.landmarks.increments(np.array([now_ms]))[0]
-        fresh = np.concatenate([increments, increments])
-        norms: Floats = (self.totals.array[history] / fresh + 1.0) ** -self.norm / fresh
-        norms *= self.position_weights[: len(history), None]
-        return norms
+        fresh = self.landmarks.fresh(now_ms)
+        norms = self.totals.array.take(history, axis=0).reshape(-1, 2, len(fresh))
+        norms /= fresh
+        norms += 1
+        norms **= -self.norm
+        norms /= fresh
+        norms *= self.position_weights[: len(history), None, None]
+        return norms.reshape(-1, self.channels)
 
     def blend(self, scores: Floats) -> Floats:
         """Return one score of the rules alone for each row of ``(n, channels)``."""

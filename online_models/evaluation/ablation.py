@@ -48,7 +48,7 @@ class Without(Recommender):
         self._columns = told_by(source, state.config)
 
     def _rank(self, candidates: Candidates, rules: SlateRules) -> Ranking:
-        others = [mask for name, mask in candidates.proposed.items() if name != self.source]
+        others = [candidates.proposed_by(name) for name in SOURCES if name != self.source]
         return super()._rank(_kept(candidates, np.logical_or.reduce(others)), rules)
 
     def _features(self, candidates: Candidates) -> Floats:
@@ -108,14 +108,9 @@ def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:
     """Return some of the candidates: every field but the query has one entry for each."""
     if mask.all():
         return found
-    fields: dict[str, object] = {}
-    for field in dataclasses.fields(found):
-        value = getattr(found, field.name)
-        if isinstance(value, dict):
-            fields[field.name] = {name: part[mask] for name, part in value.items()}
-        elif field.name != "asked":
-            fields[field.name] = value[mask]
-    kept = dataclasses.replace(found, **fields)  # type: ignore[arg-type]
+    names = [field.name for field in dataclasses.fields(found) if field.name != "asked"]
+    fields = {name: getattr(found, name)[mask] for name in names}
+    kept = dataclasses.replace(found, **fields)
     kept.encoded[:, 1] = below_best(kept.encoded[:, 0])  # who was left out is nobody's best
     kept.content[:, SHORTFALL] = below_best(kept.content[:, SCORE])
     return kept

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from online_models.recommender import Ranking, Recommender
 from online_models.reranking.permit import barring, permit
+from online_models.retrieval import SOURCES
 from schemas.examples import Query
 from schemas.slate_rules import SlateRules
 
@@ -115,7 +116,7 @@ class _Walk:
 
     def candidates(self) -> tuple[int, str, bool]:
         found = self.found.candidates
-        said = ", ".join(f"{name} {int(mask.sum())}" for name, mask in found.proposed.items())
+        said = ", ".join(f"{name} {int(found.proposed_by(name).sum())}" for name in SOURCES)
         return len(found.rows), f"proposed by {said}", len(found.rows) > 0 or not self.k
 
     def features(self) -> tuple[int, str, bool]:

@@ -114,7 +114,7 @@ def _reason(ranking: Ranking, place: int, arranged: Arranged, k: int) -> tuple[s
         return "shown", ""
     if place in arranged.passed:
         return "held_back", arranged.passed[place]
-    if not any(mask[place] for mask in ranking.candidates.proposed.values()):
+    if not ranking.candidates.proposed[place]:
         return "not_proposed", ""
     return ("beyond_k" if _rank(ranking, place)[0] > k else "displaced"), ""
 
@@ -150,7 +150,7 @@ def _told(
 
 def _rank(ranking: Ranking, place: int) -> tuple[int, int]:
     """Return the rank that a candidate's score has among those proposed, and their number."""
-    proposed = np.logical_or.reduce(list(ranking.candidates.proposed.values()))
+    proposed = ranking.candidates.proposed
     order = best_first(ranking.scores)
     others = order[proposed[order] | (order == place)]
     return int(np.flatnonzero(others == place)[0]) + 1, int(proposed.sum())
@@ -162,11 +162,12 @@ def _sources(ranking: Ranking, place: int) -> tuple[SourceWord, ...]:
         [
             SourceWord(
                 name,
-                bool(found.proposed[name][place]),
-                float(found.own[name][place]),
-                int(np.flatnonzero(best_first(found.own[name]) == place)[0]) + 1,
+                bool(found.proposed_by(name)[place]),
+                float(own[place]),
+                int(np.flatnonzero(best_first(own) == place)[0]) + 1,
             )
             for name in SOURCES
+            for own in [ranking.own(name)]
         ]
     )
 

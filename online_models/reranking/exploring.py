@@ -76,8 +76,7 @@ def owed(
 def events(state: ModelState, rows: Rows) -> Counts:
     """Return how many events items have had, by the slowest decay that the model counts with."""
     popularity = state.popularity
-    now_ms = np.array([float(state.progress.time_ms)])
-    fresh = float(popularity.landmarks.increments(now_ms)[0][-1])
+    fresh = float(popularity.landmarks.fresh(float(state.progress.time_ms))[-1])
     counts: Counts = popularity.counts.array[rows, -1].astype(np.float64) / fresh
     return counts
 

@@ -44,11 +44,20 @@ class Permit:
     servable: Mask
     narrows: bool
 
+    @property
+    def bars(self) -> bool:
+        """Whether any row at all may not be shown."""
+        return self.narrows or len(self.barred) > 0
+
     def allows(self, rows: Rows) -> Mask:
         """Return which rows may be shown."""
         if not len(self.barred):
             return self.servable[rows] if self.narrows else np.ones(len(rows), dtype=bool)
         return self.servable[rows] & ~member(rows, self.barred)
+
+    def of(self, rows: Rows) -> Rows:
+        """Return those rows that may be shown, in their order."""
+        return rows[self.allows(rows)] if self.bars else rows
 
 
 def permit(items: ItemTable, query: Query, rules: SlateRules) -> Permit:

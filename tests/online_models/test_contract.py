@@ -32,7 +32,7 @@ Ask = Callable[[ModelState, Query, int], list[tuple[int, float]]]
 def by_source(source: str) -> Ask:
     def ask(state: ModelState, query: Query, count: int) -> list[tuple[int, float]]:
         ranking = Recommender(state).rank(query)
-        return listed(ranking, ranking.top_by(source, count), ranking.candidates.own[source])
+        return listed(ranking, ranking.top_by(source, count), ranking.own(source))
 
     return ask
 

@@ -46,7 +46,7 @@ def test_every_feature_stands_under_its_name(state: ModelState) -> None:
             np.testing.assert_allclose(named[f"{prefix}rules_{side}"], wanted, rtol=1e-5)
     wanted = np.log(candidates.shares[:, 1] + np.float32(1e-6))
     np.testing.assert_allclose(named["popularity_1"], wanted, rtol=1e-5)
-    encoded = candidates.own["encoder"]
+    encoded = candidates.encoded[:, 0]
     np.testing.assert_array_equal(named["encoder"], encoded)
     np.testing.assert_array_equal(named["encoder_below_best"], encoded - encoded.max())
     outputs = state.encoder.output.array[:4, :-1]

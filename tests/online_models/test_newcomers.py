@@ -151,7 +151,7 @@ def test_without_a_catalogue_nothing_is_published_of_it() -> None:
     assert not any(name.startswith("content.") for name in tables)
     ranking = learning.recommender.rank(Query("u", "u", ("i3",)))
     assert not ranking.candidates.content.any()
-    assert not ranking.candidates.proposed["content"].any()
+    assert not ranking.candidates.proposed_by("content").any()
 
 
 def test_a_title_alone_makes_items_alike() -> None:

@@ -90,7 +90,8 @@ def test_scores_sum_over_the_history_and_fade_with_its_places() -> None:
     pair, events = models(), random_events(200)
     absorb(pair, events)
     history, now = np.array([3, 7, 11]), START + 30 * HOUR
-    rows, scores, last = pair[1].neighbours(history, now)
+    rows, counts = pair[1].neighbours(history, now)
+    scores, last = np.split(counts, 2, axis=1)
     wanted = naive(events)
     fade = np.tile([2 ** (-30.0), 1.0], 2)
     totals = {s: sum((c for (a, _), c in wanted.items() if a == s), np.zeros(4)) for s in history}
@@ -110,8 +111,8 @@ def test_scores_sum_over_the_history_and_fade_with_its_places() -> None:
 def test_the_norm_decides_between_frequent_and_equal_sources(norm: float, wanted: float) -> None:
     pair = models(norm=norm)
     absorb(pair, [(1, [0], 1.0, START)] * 9)
-    _, scores, _ = pair[1].neighbours(np.array([0]), START)
-    assert scores[0, 1] == pytest.approx(wanted)
+    _, counts = pair[1].neighbours(np.array([0]), START)
+    assert counts[0, 1] == pytest.approx(wanted)
 
 
 def test_precedence_counts_half_in_the_blend() -> None:
@@ -152,5 +153,5 @@ def test_forgotten_rows_are_in_no_list() -> None:
 def test_nothing_follows_what_is_not_known(history: list[int]) -> None:
     pair = models()
     absorb(pair, random_events(50))
-    rows, scores, last = pair[1].neighbours(np.array(history, dtype=np.int64), START)
-    assert (len(rows), scores.shape, last.shape) == (0, (0, 4), (0, 4))
+    rows, counts = pair[1].neighbours(np.array(history, dtype=np.int64), START)
+    assert (len(rows), counts.shape) == (0, (0, 8))
