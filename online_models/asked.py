@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models import moments
-from online_models.rows import Rows, distinct
+from online_models.rows import Rows
 from online_models.state import ModelState
 from schemas.examples import Query
 
@@ -27,8 +27,6 @@ class Asked:
         Rows of the unit's items, newest first.
     earlier
         Rows of the items of the user's other sessions, newest first.
-    barred
-        Rows that must not be recommended, in rising order.
     slots
         Of the context's followed values.
     vector
@@ -38,7 +36,6 @@ class Asked:
 
     history: Rows
     earlier: Rows
-    barred: Rows
     slots: Rows
     vector: Floats | None
 
@@ -46,12 +43,11 @@ class Asked:
 def read(state: ModelState, query: Query) -> Asked:
     """Return a query in a model's own terms, without the items and values that it does not know."""
     history, earlier = history_rows(state, query), earlier_rows(state, query)
-    barred = distinct(np.array(state.items.rows_of(query.seen), dtype=np.int64))
     slots = slots_of(state, query)
     vector = None
     if len(history) or len(earlier):
         vector = state.encoder.query(history, earlier, slots)
-    return Asked(history, earlier, barred, slots, vector)
+    return Asked(history, earlier, slots, vector)
 
 
 def history_rows(state: ModelState, query: Query) -> Rows:

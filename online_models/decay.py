@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from online_models.derived import Derived
 from online_models.tables import Table
 from schemas.model_log import Scale
 
@@ -45,7 +46,7 @@ class Landmarks:
             f"{name}.landmarks", (len(half_lives_ms),), dtype=np.float64, fill=-1.0, by_row=False
         )
         self._decaying = tuple(tables)
-        self._worth: tuple[tuple[float, bytes], npt.NDArray[np.float32]] | None = None
+        self._fresh = Derived(self._increments_now)
 
     def due(self, time_ms: float) -> bool:
         """Return whether the landmarks must move before an event of this time is counted."""
@@ -90,12 +91,13 @@ class Landmarks:
     def fresh(self, now_ms: float) -> npt.NDArray[np.float32]:
         """Return what one event of now counts on each channel, of shape ``(channels,)``.
 
-        The array is nobody's to write: it is the same for as long as now and the landmarks are.
+        The array is nobody's to write.
         """
-        key = now_ms, self.table.array.tobytes()
-        if self._worth is None or self._worth[0] != key:
-            self._worth = key, self.increments(np.array([now_ms]))[0]
-        return self._worth[1]
+        return self._fresh.of(self.table.array, now_ms)
+
+    def _increments_now(self, _landmarks: object, now_ms: float) -> npt.NDArray[np.float32]:
+        increments: npt.NDArray[np.float32] = self.increments(np.array([now_ms]))[0]
+        return increments
 
 
 class StreamClock:

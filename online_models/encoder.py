@@ -87,7 +87,8 @@ class Encoder:
         slots
             Of the context's values.
         """
-        query = np.ones(self.dimensions + 1, dtype=np.float32)
+        query = np.empty(self.dimensions + 1, dtype=np.float32)
+        query[-1] = 1
         np.add.reduce(self.context.array.take(slots, axis=0), axis=0, out=query[:-1])
         for part, items in enumerate((history, earlier)):
             rows = items[: self.window]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log1p
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ from online_models.rows import Rows
 from online_models.state import ModelState
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 HOUR_MS = 3_600_000.0
 
 
@@ -38,20 +41,26 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     np.log1p(candidates.times, out=table[:, at + 1], casting="same_kind")
     table[:, at + 2] = recent == 1
     table[:, at + 3] = state.rules.blend(candidates.rules) > 0
-    table[:, at + 4] = np.log1p(np.float32(len(history)))
+    table[:, at + 4] = log1p(len(history))
     table[:, at + 5] = len(set(history.tolist())) / max(1, len(history))
     table[:, at + 6] = visits(rows, earlier)[0] if len(earlier) else 0
-    table[:, at + 7] = np.log1p(np.float32(len(earlier)))
-    table[:, at + 8] = _log_hours(state, rows)
-    own = table[:, at + 9 :]
-    write_taste(state, history, table[:, at - ENCODED - 4], table[:, at + 8], own[:, :TASTE])
+    table[:, at + 7] = log1p(len(earlier))
+    log_hours = _log_hours(state, np.concatenate((rows, history)))
+    table[:, at + 8] = log_hours[: len(rows)]
+    own, popular = table[:, at + 9 :], table[:, at - ENCODED - 4]
+    write_taste(state, history, log_hours[len(rows) :], popular, table[:, at + 8], own[:, :TASTE])
     fields = state.contexts.fields.of(candidates.asked.slots)
     write_lifts(candidates.lifts, fields, own[:, TASTE : TASTE + LIFTS])
     return table
 
 
 def write_taste(
-    state: ModelState, history: Rows, popular: Floats, aged: Floats, table: Floats
+    state: ModelState,
+    history: Rows,
+    log_hours: Doubles,
+    popular: Floats,
+    aged: Floats,
+    table: Floats,
 ) -> None:
     """Write how popular and how old a history's items are, and how unlike each candidate is.
 
@@ -59,6 +68,8 @@ def write_taste(
 
     Parameters
     ----------
+    log_hours
+        The logs of the ages of the history's items.
     popular, aged
         The log shares of the candidates by the longest horizon, and the logs of their ages, each of
         shape ``(n,)``.
@@ -73,10 +84,9 @@ def write_taste(
     total = np.maximum(popularity.totals.array[0, -1], np.float32(1e-30))
     shares = popularity.counts.array[history, -1] / total
     share = np.add.reduce(np.log(shares + np.float32(1e-6))) / np.float32(len(history))
-    age = np.float32(np.add.reduce(_log_hours(state, history)) / len(history))
-    for n, (own, mean) in enumerate(((popular, share), (aged, age))):
-        table[:, 2 * n] = mean
-        np.abs(np.subtract(own, mean, out=table[:, 2 * n + 1]), out=table[:, 2 * n + 1])
+    age = np.float32(np.add.reduce(log_hours) / len(history))
+    table[:, 0], table[:, 1] = share, np.abs(popular - share)
+    table[:, 2], table[:, 3] = age, np.abs(aged - age)
 
 
 def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:
@@ -97,14 +107,13 @@ def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:
     columns[:] = 0
     if lifts.shape[1]:
         by_value = np.ascontiguousarray(lifts.T)  # (values, n): many times as fast to add up
+        columns[3 + fields] = by_value  # a field without a number is written over by the least
         np.add.reduce(by_value, axis=0, out=columns[0])
         np.maximum.reduce(by_value, axis=0, out=columns[1])
         np.minimum.reduce(by_value, axis=0, out=columns[2])
-        numbered = fields >= 0
-        columns[3 + fields[numbered]] = by_value[numbered]
 
 
-def _log_hours(state: ModelState, rows: Rows) -> npt.NDArray[np.float64]:
-    ages_ms = np.maximum(state.progress.time_ms - state.items.first_seen_ms.array.take(rows), 0)
-    hours: npt.NDArray[np.float64] = np.log1p(ages_ms / HOUR_MS)
-    return hours
+def _log_hours(state: ModelState, rows: Rows) -> Doubles:
+    ages_ms = state.progress.time_ms - state.items.first_seen_ms.array.take(rows)
+    hours: Doubles = np.maximum(ages_ms, 0) / HOUR_MS
+    return np.log1p(hours, out=hours)

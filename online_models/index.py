@@ -92,8 +92,9 @@ class ItemIndex:
             rows = self._from_graph(query, max(count, self.depth), size)
             rows = rows if among is None else rows[among[rows]]
         # Unlike a product, this adds up equal vectors to equal scores, wherever they stand.
-        scores = np.einsum("nd,d->n", self.vectors.array[rows], query)
-        return rows[np.argsort(-scores, kind="stable")[:count]]  # the rows are in rising order
+        scores = np.einsum("nd,d->n", self.vectors.array.take(rows, axis=0), query)
+        best: Rows = rows[(-scores).argsort(kind="stable")[:count]]  # they are in rising order
+        return best
 
     def _products(self, query: Floats, size: int) -> Floats:
         if size < MANY:
@@ -203,7 +204,7 @@ def _largest(scores: Floats, count: int, among: Mask | None) -> Rows:
         if blocks >= 2 * count:
             best = np.fmax.reduce(scores[: blocks * BLOCK].reshape(BLOCK, blocks), axis=0)
         least = float(np.partition(best, len(best) - count)[-count])
-        found = np.flatnonzero(scores >= least - ROUNDING * (1 + abs(least)))
+        found = (scores >= least - ROUNDING * (1 + abs(least))).nonzero()[0]
     return found if among is None else found[among[found]]
 
 

@@ -33,9 +33,9 @@ def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
     if not len(asked.history):
         return table
     items = state.encoder.input.array[asked.history[:LIKE_ITEMS], NEAR]
-    near = vectors[:, :-1] @ items.T  # (n, items)
-    table[:, 2] = near[:, 0]
-    near.max(axis=1, out=table[:, 3])
+    near = items @ vectors[:, :-1].T  # (items, n)
+    table[:, 2] = near[0]
+    np.maximum.reduce(near, axis=0, out=table[:, 3])
     return table
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.decay import Landmarks
+from online_models.derived import Derived
 from online_models.rows import distinct
 from online_models.tables import Table
 
@@ -50,7 +51,8 @@ class Popularity:
         self._touched: list[Rows] = []
         self._touches = 0
         self._all_touched = False
-        self._mixture: tuple[bytes, npt.NDArray[np.float32]] | None = None
+        self._mixture = Derived(_mixture)
+        self._leading = Derived(self._led)
 
     def touch(self, rows: Rows) -> None:
         """Tell which rows' counts grew; who keeps the lists by itself (``counting``) need not."""
@@ -69,6 +71,14 @@ class Popularity:
         self.refresh(size)
         return self._present()
 
+    def leading(self, count: int, size: int) -> Rows:
+        """Return the rows that are among the first ``count`` of any list, in rising order.
+
+        The array is nobody's to write.
+        """
+        self.refresh(size)
+        return self._leading.of(self.tops, self.held.tobytes(), count)
+
     def refresh(self, size: int) -> None:
         """Bring ``tops`` and ``held`` up to date."""
         if self._all_touched:
@@ -80,6 +90,9 @@ class Popularity:
 
     def _present(self) -> list[Rows]:
         return [own[:held] for own, held in zip(self.tops, self.held.tolist(), strict=True)]
+
+    def _led(self, _tops: Rows, _held: bytes, count: int) -> Rows:
+        return distinct(np.concatenate([rows[:count] for rows in self._present()]))
 
     def _rank(self, rows: Rows) -> None:
         """Let each horizon take its best among rows in rising order."""
@@ -102,14 +115,13 @@ class Popularity:
 
     def blend(self, shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return one score of popularity alone for each row of ``(n, horizons)``."""
-        blended: npt.NDArray[np.float32] = shares @ self._mixed()
+        blended: npt.NDArray[np.float32] = shares @ self._mixture.of(self.evidence.array)
         return blended
 
-    def _mixed(self) -> npt.NDArray[np.float32]:
-        """Return what each horizon weighs: made anew when there is new evidence."""
-        key = self.evidence.array.tobytes()
-        if self._mixture is None or self._mixture[0] != key:
-            evidence = TRUST * self.evidence.array
-            weights = np.exp(evidence - evidence.max())
-            self._mixture = key, (weights / weights.sum()).astype(np.float32)
-        return self._mixture[1]
+
+def _mixture(evidence: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return what each horizon weighs in the blend."""
+    evidence = TRUST * evidence
+    weights = np.exp(evidence - evidence.max())
+    mixture: npt.NDArray[np.float32] = (weights / weights.sum()).astype(np.float32)
+    return mixture

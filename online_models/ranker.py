@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from online_models.derived import Derived
 from online_models.tables import Table
 
 Floats = npt.NDArray[np.float32]
@@ -41,6 +42,7 @@ class Ranker:
         self.norms.array[1] = 1.0
         self.parameters.mark_all()
         self.norms.mark_all()
+        self._scale = Derived(_scale)
         self.trained = Table("ranker.trained", (size,), by_row=False, learner_only=True)
         self.trained.array[:] = self.parameters.array
         self.trained.mark_all()
@@ -56,18 +58,27 @@ class Ranker:
 
     def standardise(self, features: Floats) -> Floats:
         """Return features less their mean, over their deviation, within ±6."""
-        mean, variance = self.norms.array
-        z: Floats = features - mean
-        z *= 1 / np.sqrt(variance + np.float32(1e-6))
-        z.clip(-6, 6, out=z)  # np.clip takes its time
-        return z
+        return self._standardise(features, np.empty_like(features))
 
     def scores(self, features: Floats) -> Floats:
         """Return the scores of candidates, of shape ``(candidates,)``; pure."""
-        z = self.standardise(features)
-        linear, weights, biases, out = self.parts(self.parameters.array)
-        active: Floats = z @ weights  # (candidates, hidden)
-        active += biases
+        n, flat = self.features, self.parameters.array
+        z = np.empty((len(features), n + 1), dtype=np.float32, order="F")
+        self._standardise(features, z[:, :n])
+        z[:, n] = 1  # it meets the biases, which lie behind the hidden weights
+        biased = flat[n : -self.hidden].reshape(n + 1, self.hidden)
+        active: Floats = z @ biased  # (candidates, hidden)
         np.maximum(active, np.float32(0), out=active)
-        scores: Floats = z @ linear + active @ out
+        scores: Floats = active @ flat[-self.hidden :]
+        scores += z[:, :n] @ flat[:n]
         return scores
+
+    def _standardise(self, features: Floats, z: Floats) -> Floats:
+        np.subtract(features, self.norms.array[0], out=z)
+        z *= self._scale.of(self.norms.array[1])
+        return z.clip(-6, 6, out=z)  # np.clip takes its time
+
+
+def _scale(variance: Floats) -> Floats:
+    scale: Floats = 1 / np.sqrt(variance + np.float32(1e-6))
+    return scale

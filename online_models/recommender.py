@@ -228,7 +228,8 @@ class Recommender:
         query = Query(user_id="", unit_key="", history=(item_id,), context=dict(context or {}))
         found = self.retriever.candidates(query, permit(self.state.items, query, rules))
         vectors = self.state.encoder.output.array
-        likeness = _share_of_best(self.state.rules.blend(found.rules)) + _cosine(vectors[found.rows], vectors[row])
+        shares = _share_of_best(self.state.rules.blend(found.rules))
+        likeness = shares + _cosine(vectors[found.rows], vectors[row])
         scores = np.where(found.rows == row, -np.inf, likeness).astype(np.float32)
         ranking = Ranking(found, np.zeros((0, 0), np.float32), scores, self.state, rules)
         order = best_first(scores)

@@ -64,7 +64,8 @@ class Candidates:
 
     def proposed_by(self, source: str) -> Mask:
         """Return which of them a source proposes."""
-        return (self.proposers & BIT[SOURCES.index(source)]) > 0
+        mask: Mask = (self.proposers & BIT[SOURCES.index(source)]) > 0
+        return mask
 
     @property
     def rules(self) -> Floats:
@@ -136,7 +137,7 @@ class Retriever:
         ]
         rows, proposers = union(lists)
         proposers &= ALL_SOURCES
-        missing = at_least - np.count_nonzero(proposers)
+        missing = at_least - int(np.count_nonzero(proposers))
         if missing > 0:
             more = self._more(rows[proposers > 0], barred, missing)
             lists[0] = np.concatenate([lists[0], more])
@@ -177,15 +178,17 @@ class Retriever:
         return followers[np.argpartition(-scores, self.by_rules - 1)[: self.by_rules]]
 
     def _popular(self, barred: Permit) -> Rows:
-        lists = self.state.popularity.lists(self.state.items.size)
-        if barred.bars:
-            together, start, allowed = np.concatenate(lists), 0, []
-            mask = barred.allows(together)
-            for rows in lists:
-                allowed.append(rows[mask[start : start + len(rows)]])
-                start += len(rows)
-            lists = allowed
-        return np.concatenate([rows[: self.by_popularity] for rows in lists])
+        popularity, size = self.state.popularity, self.state.items.size
+        leading = popularity.leading(self.by_popularity, size)
+        if not barred.bars or barred.allows(leading).all():
+            return leading
+        lists = popularity.lists(size)
+        together, start, kept = np.concatenate(lists), 0, []
+        allowed = barred.allows(together)
+        for rows in lists:
+            kept.append(rows[allowed[start : start + len(rows)]][: self.by_popularity])
+            start += len(rows)
+        return np.concatenate(kept)
 
     def _near(self, asked: Asked, barred: Permit) -> Rows:
         """Return the encoder's rows; asks for more where some have been seen."""
@@ -207,7 +210,7 @@ class Retriever:
     ) -> Candidates:
         state, (neighbours, counts) = self.state, found
         places, held = find(neighbours, rows)
-        followers = np.zeros((len(rows), counts.shape[1]), dtype=np.float32)
+        followers = np.zeros((len(rows), counts.shape[1]), dtype=np.float32, order="F")
         followers[places[held]] = counts[held]
         now_ms = float(state.progress.time_ms)
         return Candidates(

@@ -45,7 +45,7 @@ def firsts(ordered: Rows) -> Mask:
 
 
 def union(lists: Sequence[Rows]) -> tuple[Rows, Codes]:
-    """Return the rows of up to 8 lists in rising order, each once, and which lists hold it, as bits.
+    """Return the rows of up to 8 lists in rising order, each once, and by bits which lists hold it.
 
     The number of its list is sorted along with each row: that is cheaper than looking it up again.
 
@@ -55,7 +55,10 @@ def union(lists: Sequence[Rows]) -> tuple[Rows, Codes]:
     (array([1, 5]), array([1, 3], dtype=uint8))
     """
     keys = np.concatenate(lists) << LIST_BITS
-    keys |= np.repeat(np.arange(len(lists)), [len(rows) for rows in lists])
+    end = len(lists[0])
+    for number, rows in enumerate(lists[1:], 1):
+        start, end = end, end + len(rows)
+        keys[start:end] |= number
     keys.sort()
     ordered = keys >> LIST_BITS
     starts = firsts(ordered).nonzero()[0]

@@ -93,14 +93,14 @@ class Rules:
     def norms(self, history: Rows, now_ms: float) -> Floats:
         """Return what the scoring window's counts are worth now, of shape ``(h, channels)``."""
         history = history[: self.scoring_window]
-        fresh = self.landmarks.fresh(now_ms)
-        norms = self.totals.array.take(history, axis=0).reshape(-1, 2, len(fresh))
-        norms /= fresh
+        forward = self.landmarks.fresh(now_ms)
+        fresh = np.concatenate((forward, forward))
+        norms: Floats = np.divide(self.totals.array[history], fresh, dtype=np.float32)
         norms += 1
-        norms **= -self.norm
+        np.power(norms, -self.norm, out=norms)
         norms /= fresh
-        norms *= self.position_weights[: len(history), None, None]
-        return norms.reshape(-1, self.channels)
+        norms *= self.position_weights[: len(history), None]
+        return norms
 
     def blend(self, scores: Floats) -> Floats:
         """Return one score of the rules alone for each row of ``(n, channels)``."""

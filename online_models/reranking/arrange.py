@@ -63,8 +63,9 @@ class Arranged:
 
 def best_first(scores: Floats) -> Rows:
     """Return places by falling score; ties go to the lower one, non-finite scores come last."""
-    finite = np.where(np.isfinite(scores), scores, -np.inf)
-    return np.argsort(-finite, kind="stable")
+    keys = -scores
+    keys[~np.isfinite(keys)] = np.inf
+    return keys.argsort(kind="stable")
 
 
 def arrange(
