@@ -1,26 +1,25 @@
-"""Lists that are still to be made: a micro-batch's queries are read, and scored, all at once."""
+"""Lists that are still to be made: a micro-batch's queries are read, and scored, all at once.
+
+The encoder does not learn before the micro-batch ends, so that lists may wait until then for what
+it says. What was counted must be as it was before each list's own event: the events in between are
+counted as the lists are made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from online_models.items import UNKNOWN
 from online_models.rows import Rows
 
-if TYPE_CHECKING:
-    from online_models.ranker_lists import RankerLists
-
 Floats = npt.NDArray[np.float32]
-List = tuple[Floats, int]
-"""Features, and the place of the chosen one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Awaited:
+class Awaited(NamedTuple):
     """What a list is made of, in the model's own terms, as the model was when it was asked for.
 
     Parameters
@@ -37,15 +36,21 @@ class Awaited:
         How many rows the item table used.
     now_ms
         The time of the stream.
+    event
+        The list's own in its micro-batch: what comes before is counted before.
+    weight
+        Of the event.
     """
 
     target: int
     history: Rows
     earlier: Rows
-    barred: Rows
+    barred: Sequence[int]
     slots: Rows
     size: int
     now_ms: int
+    event: int = 0
+    weight: float = 1.0
 
     @property
     def readable(self) -> bool:
@@ -53,39 +58,24 @@ class Awaited:
         return bool(len(self.history) or len(self.earlier))
 
 
-class AwaitedLists:
-    """The lists that the events of a micro-batch wait for.
+def padded(rows: Sequence[Rows], width: int) -> Rows:
+    """Return rows one below the other, padded with -1, of shape ``(len(rows), width)``."""
+    table = np.full((len(rows), width), UNKNOWN, dtype=np.int64)
+    for n, own in enumerate(rows):
+        if len(own):
+            table[n, : len(own)] = own
+    return table
 
-    The encoder does not learn before the micro-batch ends, so that lists may wait until then for
-    what it says. What was counted must be as it was before each list's own event: the events in
-    between are counted as the lists are made.
 
-    Parameters
-    ----------
-    maker
-        Makes them.
-    """
+class Joined(NamedTuple):
+    """Rows of several lists one after another, and where those of each list end."""
 
-    def __init__(self, maker: RankerLists) -> None:
-        self.maker = maker
-        self._waiting: list[tuple[Awaited, int, float]] = []
+    rows: Rows
+    ends: Rows
 
-    def __len__(self) -> int:
-        return len(self._waiting)
 
-    def add(self, awaited: Awaited, place: int, weight: float) -> None:
-        """Let a list wait, whose event is to have a place in the micro-batch, and a weight."""
-        self._waiting.append((awaited, place, weight))
-
-    def make(self, count_until: Callable[[int], None]) -> Iterator[tuple[List, float]]:
-        """Yield lists and weights; of those whose target nobody proposes, none.
-
-        ``count_until`` counts the events of the places before a given one.
-        """
-        waiting, self._waiting = self._waiting, []
-        read = self.maker.read([awaited for awaited, _, _ in waiting])
-        for (awaited, place, weight), (vector, near) in zip(waiting, read, strict=True):
-            count_until(place)
-            made = self.maker.make(awaited, vector, near)
-            if made is not None:
-                yield made, weight
+def joined(rows: Sequence[Sequence[int] | Rows]) -> Joined:
+    """Return rows one after another."""
+    flat = [row for own in rows for row in own]
+    ends = np.cumsum([len(own) for own in rows])
+    return Joined(np.array(flat, dtype=np.int64), ends)

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from online_models import moments
 from online_models.asked import earlier_rows, history_rows, slots_of
-from online_models.awaited_lists import Awaited, AwaitedLists
+from online_models.awaited_lists import Awaited
 from online_models.contexts import MOST, SIGHTED_EVERY
-from online_models.counting import count, count_contexts, see
+from online_models.counting import counting_of
 from online_models.decay import Landmarks, StreamClock
 from online_models.examination import FLOOR, place_of
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
+from online_models.lists import GrowingLists
 from online_models.newcomers import Newcomers
 from online_models.ranker_lists import RankerLists
 from online_models.state import ModelState
@@ -50,10 +51,10 @@ class MicroBatch:
         self.asked = np.full((size, MOST), UNKNOWN, dtype=np.int64)
         self.contexts = np.full((size, MOST), UNKNOWN, dtype=np.int64)
         self.weights = np.zeros(size, dtype=np.float32)
-        self.lists: list[tuple[Floats, int]] = []
-        self.list_weights: list[float] = []
+        self.lists = GrowingLists(state.ranker.features)
         self.slates: list[tuple[Floats, Rows, int]] = []
-        self._awaited = AwaitedLists(maker)
+        self._maker = maker
+        self._awaited: list[Awaited] = []
         self._times_ms = np.zeros(size, dtype=np.float64)
         self._sizes = np.zeros(size, dtype=np.int64)
         self._filled = self._counted = self.labels = self._ticks = 0
@@ -72,7 +73,8 @@ class MicroBatch:
     def clear(self) -> None:
         """Begin the next one."""
         self._filled = self._counted = self.labels = 0
-        self.lists, self.list_weights, self.slates = [], [], []
+        self.slates = []
+        self.lists.clear()
         for rows in (self.histories, self.earlier, self.asked, self.contexts):
             rows[:] = UNKNOWN
 
@@ -88,9 +90,10 @@ class MicroBatch:
         Where the catalogue counts it is made at once: what it tells may change with any new item.
         """
         target = self.state.items.row_of(example.item_id)
-        awaited = self._awaited.maker.ask(example.query, target, self.clock.now_ms)
+        awaited = self._maker.ask(example.query, target, self.clock.now_ms)
         if awaited is not None:
-            self._awaited.add(awaited, self._filled, example.weight)
+            awaited = awaited._replace(event=self._filled, weight=example.weight)
+            self._awaited.append(awaited)
             if self.state.content.used:
                 self._count()
         return awaited
@@ -160,9 +163,9 @@ class MicroBatch:
         # Who looks no further says nothing against what stands there.
         looked_at = (examination.curve()[places] >= FLOOR) | (places <= places[chosen])
         if looked_at.sum() > 1:
-            self.lists.append((features[looked_at], int(looked_at[:chosen].sum())))
             factor = examination.factor(feedback.items[chosen].position)
-            self.list_weights.append(weight_of(feedback, factor))
+            weight, place = weight_of(feedback, factor), int(looked_at[:chosen].sum())
+            self.lists.append(features[looked_at], place, weight)
         return "learnt"
 
     def settle(self) -> None:
@@ -184,36 +187,23 @@ class MicroBatch:
         self._ticks = 0
 
     def _count(self) -> None:
-        if len(self._awaited):
-            for made, weight in self._awaited.make(self._count_until):
-                self.lists.append(made)
-                self.list_weights.append(weight)
-        self._count_until(self._filled)
-
-    def _count_until(self, end: int) -> None:
-        if self._counted == end:
+        """Make the lists that wait, and count the events up to now."""
+        if self._counted == self._filled and not self._awaited:
             return
-        part = slice(self._counted, end)
-        self._counted = end
-        targets, times_ms = self.targets[part], self._times_ms[part]
-        last_seen_ms = self.state.items.last_seen_ms
-        see(targets, times_ms, last_seen_ms.array, last_seen_ms.dirty)
-        count(
-            self.state.popularity,
-            self.state.rules,
-            targets=targets,
-            histories=self.histories[part],
-            weights=self.weights[part],
-            times_ms=times_ms,
-            sizes=self._sizes[part],
+        counting, counted = counting_of(self.state), self._counted
+        run = counting.run(
+            targets=self.targets,
+            histories=self.histories,
+            slots=self.contexts,
+            weights=self.weights,
+            times_ms=self._times_ms,
+            sizes=self._sizes,
         )
-        count_contexts(
-            self.state.contexts,
-            targets=targets,
-            slots=self.contexts[part],
-            weights=self.weights[part],
-            times_ms=times_ms,
-        )
+        if self._awaited:
+            self._maker.make(self._awaited, run, counted, self.lists)
+            counted, self._awaited = self._awaited[-1].event, []
+        counting.count(run, counted, self._filled)
+        self._counted = self._filled
 
     def _follow(self, example: Example, context: dict[str, Scalar]) -> list[Entry]:
         """Count the values of an event's context, and follow one more if it comes often."""
