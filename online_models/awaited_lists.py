@@ -37,34 +37,25 @@ class Awaited(NamedTuple):
     now_ms
         The time of the stream.
     event
-        The list's own in its micro-batch: what comes before is counted before.
+        The list's own of those that are to be counted: what comes before is counted before.
     weight
         Of the event.
     """
 
     target: int
-    history: Rows
-    earlier: Rows
-    barred: Sequence[int]
+    history: list[int]
+    earlier: list[int]
+    barred: list[int]
     slots: Rows
     size: int
     now_ms: int
-    event: int = 0
-    weight: float = 1.0
+    event: int
+    weight: float
 
     @property
     def readable(self) -> bool:
         """Whether the encoder has anything to read."""
         return bool(len(self.history) or len(self.earlier))
-
-
-def padded(rows: Sequence[Rows], width: int) -> Rows:
-    """Return rows one below the other, padded with -1, of shape ``(len(rows), width)``."""
-    table = np.full((len(rows), width), UNKNOWN, dtype=np.int64)
-    for n, own in enumerate(rows):
-        if len(own):
-            table[n, : len(own)] = own
-    return table
 
 
 class Joined(NamedTuple):
@@ -73,9 +64,21 @@ class Joined(NamedTuple):
     rows: Rows
     ends: Rows
 
+    def pad(self, table: Rows) -> None:
+        """Write each list's rows to a row of a table, and -1 behind them."""
+        table[:] = UNKNOWN
+        lengths = np.diff(self.ends, prepend=0)
+        starts = np.repeat(self.ends - lengths, lengths)
+        owners = np.repeat(np.arange(len(lengths)), lengths)
+        table[owners, np.arange(len(self.rows)) - starts] = self.rows
 
-def joined(rows: Sequence[Sequence[int] | Rows]) -> Joined:
+
+def joined(lists: Sequence[Sequence[int]]) -> Joined:
     """Return rows one after another."""
-    flat = [row for own in rows for row in own]
-    ends = np.cumsum([len(own) for own in rows])
-    return Joined(np.array(flat, dtype=np.int64), ends)
+    rows = np.array([row for one in lists for row in one], dtype=np.int64)
+    return Joined(rows, np.cumsum([len(one) for one in lists]))
+
+
+def joined_arrays(lists: Sequence[Rows]) -> Joined:
+    """Return the rows of arrays one after another."""
+    return Joined(np.concatenate(lists), np.cumsum([len(one) for one in lists]))

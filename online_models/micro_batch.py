@@ -8,20 +8,20 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from online_models import moments
-from online_models.asked import earlier_rows, history_rows, slots_of
+from online_models.asked import earlier_of, history_of, slots_of
 from online_models.awaited_lists import Awaited
-from online_models.contexts import MOST, SIGHTED_EVERY
+from online_models.contexts import SIGHTED_EVERY
 from online_models.counting import counting_of
 from online_models.decay import Landmarks, StreamClock
 from online_models.examination import FLOOR, place_of
+from online_models.gathered import Gathered, Taken
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
 from online_models.lists import GrowingLists
 from online_models.newcomers import Newcomers
 from online_models.ranker_lists import RankerLists
 from online_models.state import ModelState
-from schemas.events import ItemUpdate, Scalar
+from schemas.events import ItemUpdate
 from schemas.examples import Example, Feedback
 from schemas.model_log import Admit, Describe, Entry
 
@@ -45,38 +45,30 @@ class MicroBatch:
     def __init__(self, state: ModelState, size: int, maker: RankerLists) -> None:
         self.state, self.size = state, size
         self.clock = StreamClock(state.progress.time_ms, state.progress.ahead_ms)
-        self.targets = np.full(size, UNKNOWN, dtype=np.int64)
-        self.histories = np.full((size, state.config.learning_window), UNKNOWN, dtype=np.int64)
-        self.earlier = np.full((size, state.config.encoder_window), UNKNOWN, dtype=np.int64)
-        self.asked = np.full((size, MOST), UNKNOWN, dtype=np.int64)
-        self.contexts = np.full((size, MOST), UNKNOWN, dtype=np.int64)
-        self.weights = np.zeros(size, dtype=np.float32)
+        self.examples = Gathered(size, state.config)
         self.lists = GrowingLists(state.ranker.features)
         self.slates: list[tuple[Floats, Rows, int]] = []
         self._maker = maker
         self._awaited: list[Awaited] = []
-        self._times_ms = np.zeros(size, dtype=np.float64)
-        self._sizes = np.zeros(size, dtype=np.int64)
-        self._filled = self._counted = self.labels = self._ticks = 0
+        self._counted = self.labels = self._ticks = 0
         self._now_ms = self.clock.now_ms
         self._move_at_ms = 0.0
         self._newcomers = Newcomers(state)
         self._awaits_time = not self._now_ms
 
     def __len__(self) -> int:
-        return self._filled
+        return len(self.examples)
 
     @property
     def full(self) -> bool:
-        return self._filled == self.size or self.labels >= self.size
+        return len(self.examples) == self.size or self.labels >= self.size
 
     def clear(self) -> None:
         """Begin the next one."""
-        self._filled = self._counted = self.labels = 0
+        self._counted = self.labels = 0
         self.slates = []
+        self.examples.clear()
         self.lists.clear()
-        for rows in (self.histories, self.earlier, self.asked, self.contexts):
-            rows[:] = UNKNOWN
 
     def tick(self, time_ms: int) -> None:
         """Let an event's time pass and count it as absorbed."""
@@ -90,9 +82,11 @@ class MicroBatch:
         Where the catalogue counts it is made at once: what it tells may change with any new item.
         """
         target = self.state.items.row_of(example.item_id)
-        awaited = self._maker.ask(example.query, target, self.clock.now_ms)
+        event = len(self.examples) - self._counted
+        awaited = self._maker.ask(
+            example.query, target, self.clock.now_ms, event=event, weight=example.weight
+        )
         if awaited is not None:
-            awaited = awaited._replace(event=self._filled, weight=example.weight)
             self._awaited.append(awaited)
             if self.state.content.used:
                 self._count()
@@ -107,27 +101,8 @@ class MicroBatch:
         if row == UNKNOWN and self.state.items.sighted(example.item_id):
             row = self.state.items.next_row()
             entries.append(self._admit(row, example.item_id))
-        query = example.query  # its moment counts with what was chosen then
-        context = moments.told(query, example.context)
-        entries += self._follow(example, context)
-        if awaited is None:
-            history, earlier = history_rows(self.state, query), earlier_rows(self.state, query)
-        else:
-            history, earlier = awaited.history, awaited.earlier
-        place = self._filled
-        self.targets[place] = row
-        for table, rows in (
-            (self.histories, history),
-            (self.earlier, earlier),
-            (self.asked, slots_of(self.state, query)),
-            (self.contexts, self.state.contexts.slots_of(context)),
-        ):
-            if len(rows):
-                table[place, : len(rows)] = rows
-        self.weights[place] = example.weight
-        self._times_ms[place] = self._now_ms
-        self._sizes[place] = self.state.items.size
-        self._filled += 1
+        entries += self._follow(example)
+        self.examples.add(self._taken(example, row, awaited))
         return entries
 
     def describe(self, update: ItemUpdate) -> list[Entry]:
@@ -188,35 +163,52 @@ class MicroBatch:
 
     def _count(self) -> None:
         """Make the lists that wait, and count the events up to now."""
-        if self._counted == self._filled and not self._awaited:
+        start, end = self._counted, len(self.examples)
+        if start == end and not self._awaited:
             return
-        counting, counted = counting_of(self.state), self._counted
+        self.examples.write()
+        counting, examples = counting_of(self.state), self.examples
         run = counting.run(
-            targets=self.targets,
-            histories=self.histories,
-            slots=self.contexts,
-            weights=self.weights,
-            times_ms=self._times_ms,
-            sizes=self._sizes,
+            targets=examples.targets[start:end],
+            histories=examples.histories[start:end],
+            slots=examples.slots[start:end],
+            weights=examples.weights[start:end],
+            times_ms=examples.times_ms[start:end],
+            sizes=examples.sizes[start:end],
         )
+        counted = 0
         if self._awaited:
-            self._maker.make(self._awaited, run, counted, self.lists)
+            self._maker.make(self._awaited, run, self.lists)
             counted, self._awaited = self._awaited[-1].event, []
-        counting.count(run, counted, self._filled)
-        self._counted = self._filled
+        counting.count(run, counted, end - start)
+        self._counted = end
 
-    def _follow(self, example: Example, context: dict[str, Scalar]) -> list[Entry]:
+    def _taken(self, example: Example, row: int, awaited: Awaited | None) -> Taken:
+        state, query = self.state, example.query
+        if awaited is None:
+            history, earlier = history_of(state, query), earlier_of(state, query)
+        else:
+            history, earlier = awaited.history, awaited.earlier
+        asked = slots_of(state, query)  # others than the list's, where a slot changed hands since
+        # The query's moment counts with what was chosen then.
+        slots = state.contexts.slots_of(example.context, query.moment)
+        weight, size = example.weight, state.items.size
+        return Taken(row, history, earlier, asked, slots, weight, self._now_ms, size)
+
+    def _follow(self, example: Example) -> list[Entry]:
         """Count the values of an event's context, and follow one more if it comes often."""
         entries: list[Entry] = []
-        if not context or not _sighted(example):
+        moment = example.query.moment
+        if not (example.context or moment) or not _sighted(example):
             return entries
-        for key, field, slot in self.state.contexts.wanted(context):
+        for key, field, slot in self.state.contexts.wanted(example.context, moment):
             self._count()  # those that wait mean the slot's present value
             for entry in self.state.contexts.give(key, field, slot):
                 self.state.apply(entry)
                 entries.append(entry)
             self.state.encoder.clear_context(slot)
-            self.asked[self.asked == slot] = UNKNOWN  # that was the value before
+            asked = self.examples.asked
+            asked[asked == slot] = UNKNOWN  # that was the value before
         return entries
 
     def _admit_described(self) -> list[Entry]:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from online_models import encoder_kernels
 from online_models import list_kernels as kernels
-from online_models.asked import NO_ROWS, earlier_rows, history_rows, slots_of
-from online_models.awaited_lists import Awaited, joined, padded
+from online_models.asked import NO_ROWS, earlier_of, history_of, slots_of
+from online_models.awaited_lists import Awaited, joined, joined_arrays
 from online_models.candidate_kernels import Scratch
 from online_models.content import Profile
 from online_models.content_source import BY_CONTENT, alike, borrow, told
@@ -70,19 +70,23 @@ class RankerLists:
         self._scratch = self._made()
         self._logs = np.empty(0, dtype=np.float32)
 
-    def ask(self, query: Query, target: int, now_ms: int) -> Awaited | None:
+    def ask(
+        self, query: Query, target: int, now_ms: int, *, event: int = 0, weight: float = 1.0
+    ) -> Awaited | None:
         """Return what a list is made of; ``None`` where its target may not be proposed."""
         items = self.state.items
         if target == UNKNOWN or not items.servable[target]:
             return None
         return Awaited(
             target,
-            history_rows(self.state, query),
-            earlier_rows(self.state, query),
+            history_of(self.state, query),
+            earlier_of(self.state, query),
             items.rows_of(query.seen),
             slots_of(self.state, query),
             items.size,
             now_ms,
+            event,
+            weight,
         )
 
     def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
@@ -91,23 +95,24 @@ class RankerLists:
         if awaited is None:
             return None
         lists = GrowingLists(self.state.ranker.features)
-        self.make([awaited], nothing(self.state), 0, lists)
+        self.make([awaited], nothing(self.state), lists)
         features, _, places, _ = lists.part(0, len(lists))
         return (features, int(places[0])) if len(places) else None
 
-    def make(self, awaited: Sequence[Awaited], run: Run, counted: int, lists: GrowingLists) -> None:
+    def make(self, awaited: Sequence[Awaited], run: Run, lists: GrowingLists) -> None:
         """Add the lists to others, but for those whose target nobody proposes.
 
-        The events of the run are counted from ``counted`` on, up to that of the last list. Since
-        the lists were asked for, the encoder must not have learnt.
+        The events of the run are counted, up to that of the last list. Since the lists were asked
+        for, the encoder must not have learnt.
         """
         if not self.state.content.used:
-            self._make(awaited, None, run, counted, lists)
+            self._make(awaited, None, run, 0, lists)
             return
+        counted = 0
         for one in awaited:  # what the catalogue proposes depends on who has had an event
             counting_of(self.state).count(run, counted, one.event)
-            counted, profile = one.event, self.state.content.profile(one.history)
-            self._make([one], profile, run, counted, lists)
+            counted, history = one.event, np.array(one.history, dtype=np.int64)
+            self._make([one], self.state.content.profile(history), run, counted, lists)
 
     def _make(
         self,
@@ -141,9 +146,12 @@ class RankerLists:
     def _waiting(self, awaited: Sequence[Awaited], profile: Profile | None) -> Waiting:
         """Return the lists as arrays; ``profile`` is the only one's, where there is any."""
         state, rules, contexts = self.state, self.state.rules, self.state.contexts
-        histories = padded([one.history for one in awaited], state.config.learning_window)
-        earlier = padded([one.earlier for one in awaited], state.encoder.window)
-        slots = padded([one.slots for one in awaited], MOST)
+        histories = np.empty((len(awaited), state.config.learning_window), dtype=np.int64)
+        earlier = np.empty((len(awaited), state.encoder.window), dtype=np.int64)
+        slots = np.empty((len(awaited), MOST), dtype=np.int64)
+        joined([one.history for one in awaited]).pad(histories)
+        joined([one.earlier for one in awaited]).pad(earlier)
+        joined_arrays([one.slots for one in awaited]).pad(slots)
         vectors = self._vectors(histories, earlier, slots)
         numbers = np.array([(one.event, one.target, one.size, one.now_ms) for one in awaited])
         events, targets, sizes, now_ms = numbers.T.copy()
@@ -158,8 +166,8 @@ class RankerLists:
             vectors=vectors,
             near=self._near(vectors, int(sizes[-1])),  # it only grows
             barred=joined([one.barred for one in awaited]),
-            nearest=joined(nearest),
-            alike=joined([self._alike(one, profile) for one in awaited]),
+            nearest=joined_arrays(nearest),
+            alike=joined_arrays([self._alike(one, profile) for one in awaited]),
             sizes=sizes,
             now_ms=now_ms,
             fresh=increments(rules.landmarks, times_ms),

@@ -76,10 +76,10 @@ class Training:
             self.ranker.learn(batch.lists.part(start, end))
 
     def _encode(self, batch: MicroBatch) -> None:
-        filled = len(batch)
-        targets, window = batch.targets[:filled], self.state.encoder.window
+        filled, examples = len(batch), batch.examples
+        targets, window = examples.targets[:filled], self.state.encoder.window
         histories = np.stack(
-            [batch.histories[:filled, :window], batch.earlier[:filled]],
+            [examples.histories[:filled, :window], examples.earlier[:filled]],
             axis=1,  # (filled, PARTS, window)
         )
         known = targets != UNKNOWN
@@ -89,8 +89,8 @@ class Training:
             self.encoder.learn(
                 targets[follows],
                 histories[follows],
-                batch.weights[:filled][follows],
-                contexts=batch.asked[:filled][follows],
+                examples.weights[:filled][follows],
+                contexts=examples.asked[:filled][follows],
                 size=self.state.items.size,
                 step=progress.step,
                 free=self.state.items.free,
