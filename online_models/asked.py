@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from online_models import moments
 from online_models.rows import Rows
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -52,21 +50,30 @@ def read(state: ModelState, query: Query) -> Asked:
 
 def history_rows(state: ModelState, query: Query) -> Rows:
     """Return the rows of the unit's items, newest first, as many as are learnt from."""
-    return _rows(state, query.history[-state.config.learning_window :])
+    return _array(history_of(state, query))
 
 
 def earlier_rows(state: ModelState, query: Query) -> Rows:
     """Return the rows of a query's earlier items, newest first, as many as the encoder reads."""
-    return _rows(state, query.earlier[-state.config.encoder_window :])
+    return _array(earlier_of(state, query))
+
+
+def history_of(state: ModelState, query: Query) -> list[int]:
+    """Return what ``history_rows`` does, as a list."""
+    return state.items.rows_of(query.history[-state.config.learning_window :])[::-1]
+
+
+def earlier_of(state: ModelState, query: Query) -> list[int]:
+    """Return what ``earlier_rows`` does, as a list."""
+    return state.items.rows_of(query.earlier[-state.config.encoder_window :])[::-1]
 
 
 def slots_of(state: ModelState, query: Query) -> Rows:
     """Return the slots of a query's followed values, of the context and of the moment."""
-    return state.contexts.slots_of(moments.told(query, query.context))
+    return state.contexts.slots_of(query.context, query.moment)
 
 
-def _rows(state: ModelState, item_ids: Sequence[str]) -> Rows:
-    """Return the rows of items that the model knows, in turned order."""
-    if not item_ids:  # as most events have none, and an array takes its time
+def _array(rows: list[int]) -> Rows:
+    if not rows:  # as most events have none, and an array takes its time
         return NO_ROWS
-    return np.array(state.items.rows_of(item_ids)[::-1], dtype=np.int64)
+    return np.array(rows, dtype=np.int64)

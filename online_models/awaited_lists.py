@@ -1,26 +1,25 @@
-"""Lists that are still to be made: a micro-batch's queries are read, and scored, all at once."""
+"""Lists that are still to be made: a micro-batch's queries are read, and scored, all at once.
+
+The encoder does not learn before the micro-batch ends, so that lists may wait until then for what
+it says. What was counted must be as it was before each list's own event: the events in between are
+counted as the lists are made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from online_models.items import UNKNOWN
 from online_models.rows import Rows
 
-if TYPE_CHECKING:
-    from online_models.ranker_lists import RankerLists
-
 Floats = npt.NDArray[np.float32]
-List = tuple[Floats, int]
-"""Features, and the place of the chosen one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Awaited:
+class Awaited(NamedTuple):
     """What a list is made of, in the model's own terms, as the model was when it was asked for.
 
     Parameters
@@ -37,15 +36,21 @@ class Awaited:
         How many rows the item table used.
     now_ms
         The time of the stream.
+    event
+        The list's own of those that are to be counted: what comes before is counted before.
+    weight
+        Of the event.
     """
 
     target: int
-    history: Rows
-    earlier: Rows
-    barred: Rows
+    history: list[int]
+    earlier: list[int]
+    barred: list[int]
     slots: Rows
     size: int
     now_ms: int
+    event: int
+    weight: float
 
     @property
     def readable(self) -> bool:
@@ -53,39 +58,27 @@ class Awaited:
         return bool(len(self.history) or len(self.earlier))
 
 
-class AwaitedLists:
-    """The lists that the events of a micro-batch wait for.
+class Joined(NamedTuple):
+    """Rows of several lists one after another, and where those of each list end."""
 
-    The encoder does not learn before the micro-batch ends, so that lists may wait until then for
-    what it says. What was counted must be as it was before each list's own event: the events in
-    between are counted as the lists are made.
+    rows: Rows
+    ends: Rows
 
-    Parameters
-    ----------
-    maker
-        Makes them.
-    """
+    def pad(self, table: Rows) -> None:
+        """Write each list's rows to a row of a table, and -1 behind them."""
+        table[:] = UNKNOWN
+        lengths = np.diff(self.ends, prepend=0)
+        starts = np.repeat(self.ends - lengths, lengths)
+        owners = np.repeat(np.arange(len(lengths)), lengths)
+        table[owners, np.arange(len(self.rows)) - starts] = self.rows
 
-    def __init__(self, maker: RankerLists) -> None:
-        self.maker = maker
-        self._waiting: list[tuple[Awaited, int, float]] = []
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+def joined(lists: Sequence[Sequence[int]]) -> Joined:
+    """Return rows one after another."""
+    rows = np.array([row for one in lists for row in one], dtype=np.int64)
+    return Joined(rows, np.cumsum([len(one) for one in lists]))
 
-    def add(self, awaited: Awaited, place: int, weight: float) -> None:
-        """Let a list wait, whose event is to have a place in the micro-batch, and a weight."""
-        self._waiting.append((awaited, place, weight))
 
-    def make(self, count_until: Callable[[int], None]) -> Iterator[tuple[List, float]]:
-        """Yield lists and weights; of those whose target nobody proposes, none.
-
-        ``count_until`` counts the events of the places before a given one.
-        """
-        waiting, self._waiting = self._waiting, []
-        read = self.maker.read([awaited for awaited, _, _ in waiting])
-        for (awaited, place, weight), (vector, near) in zip(waiting, read, strict=True):
-            count_until(place)
-            made = self.maker.make(awaited, vector, near)
-            if made is not None:
-                yield made, weight
+def joined_arrays(lists: Sequence[Rows]) -> Joined:
+    """Return the rows of arrays one after another."""
+    return Joined(np.concatenate(lists), np.cumsum([len(one) for one in lists]))

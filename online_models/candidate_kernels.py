@@ -6,11 +6,15 @@ row of the model, and is as good as new after each list.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from online_models.compiled import jit, jit_sums
+
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 BARRED, PROPOSED = 1, 2
 ROUNDING = 1e-5
@@ -18,27 +22,39 @@ ROUNDING = 1e-5
 up; with some room."""
 
 
-class Scratch:
-    """What the kernels write besides their results.
+class Scratch(NamedTuple):
+    """What the kernels write besides their results."""
 
-    Parameters
-    ----------
-    rows
-        Of the model's tables.
-    most
-        Neighbours that one history may have.
-    channels
-        Of the rules.
-    """
+    places: npt.NDArray[np.int32]
+    """Of a row among the neighbours, -1 of all others."""
+    flags: npt.NDArray[np.uint8]
+    neighbours: Rows
+    sums: Floats
+    rests: Floats
+    newest: Floats
+    rows: Rows
 
-    def __init__(self, rows: int, most: int, channels: int) -> None:
-        self.places = np.full(rows, -1, dtype=np.int32)  # of a row among the neighbours
-        self.flags = np.zeros(rows, dtype=np.uint8)
-        self.neighbours = np.zeros(most, dtype=np.int64)
-        self.sums = np.zeros((most, channels), dtype=np.float32)
-        self.rests = np.zeros((most, channels), dtype=np.float32)
-        self.newest = np.zeros((most, channels), dtype=np.float32)
-        self.rows = np.zeros(rows, dtype=np.int64)
+    @classmethod
+    def made(cls, rows: int, most: int, channels: int) -> Scratch:
+        """Return room for a model of so many rows.
+
+        Parameters
+        ----------
+        most
+            Neighbours that one history may have.
+        channels
+            Of the rules.
+        """
+        sums, rests, newest = np.zeros((3, most, channels), dtype=np.float32)
+        return cls(
+            places=np.full(rows, -1, dtype=np.int32),
+            flags=np.zeros(rows, dtype=np.uint8),
+            neighbours=np.zeros(most, dtype=np.int64),
+            sums=sums,
+            rests=rests,
+            newest=newest,
+            rows=np.zeros(rows, dtype=np.int64),
+        )
 
 
 @jit
@@ -56,6 +72,7 @@ def propose(
     vector: Any,
     outputs: Any,
     nearest: Any,
+    alike: Any,
     most: Any,
     flags: Any,
     rows: Any,
@@ -63,8 +80,9 @@ def propose(
     """Write what the sources propose to ``rows``, in rising order; return how many.
 
     The encoder's are the best by ``vector`` and ``outputs``, where ``near`` has about these scores
-    of all rows, or else the first of ``nearest``. ``most`` holds the most that popularity, rules,
-    encoder and the history itself may propose: 0 for a source that nobody listens to.
+    of all rows, or else the first of ``nearest``; the catalogue's are ``alike``. ``most`` holds the
+    most that popularity, rules, encoder and the history itself may propose: 0 for a source that
+    nobody listens to.
     """
     for row in barred:
         flags[row] = BARRED
@@ -74,6 +92,8 @@ def propose(
     count = _first(nearest, servable, most[2], flags, rows, count)
     for k in range(min(len(history), most[3])):
         count = _add(history[k], servable, flags, rows, count)
+    for row in alike:
+        count = _add(row, servable, flags, rows, count)
     for row in barred:
         flags[row] = 0
     for place in range(count):

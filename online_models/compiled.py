@@ -1,13 +1,19 @@
-"""How the learner's hot loops are compiled. Nothing that serves may import this."""
+"""How the learner's hot loops are compiled. Nothing that serves may import this.
+
+Kernels live in files named ``*_kernels.py``, which may call each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_ALWAYS: Any = {"nogil": True, "error_model": "numpy"}
 
 
 def jit(function: _Function) -> _Function:
@@ -15,13 +21,29 @@ def jit(function: _Function) -> _Function:
 
     Divisions by 0 give what numpy gives: a loop that has to look out for them isn't vectorised.
     """
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return cast(_Function, compiled)
+    return cast(_Function, _kept(numba.njit(cache=True, **_ALWAYS)(function)))
 
 
 def jit_sums(function: _Function) -> _Function:
     """Compile a function whose sums may run in any order, always the same one on one machine."""
-    compiled: Any = numba.njit(
-        cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"}
-    )(function)
-    return cast(_Function, compiled)
+    sums = numba.njit(cache=True, fastmath={"reassoc", "contract"}, **_ALWAYS)
+    return cast(_Function, _kept(sums(function)))
+
+
+def _kept(compiled: Any) -> Any:
+    """Let what is kept of a kernel count as outdated when any file of kernels has changed.
+
+    Of itself numba looks at the kernel's own file alone, and would go on with what the kernel took
+    from others before.
+    """
+    compiled._cache._cache_file._source_stamp = _STAMP
+    return compiled
+
+
+def _stamp() -> tuple[tuple[str, float, int], ...]:
+    files = sorted(Path(__file__).parent.glob("*_kernels.py"))
+    stats = [(file.name, file.stat()) for file in files]
+    return tuple((name, stat.st_mtime, stat.st_size) for name, stat in stats)
+
+
+_STAMP = _stamp()

@@ -8,8 +8,9 @@ Applications. Journal of Algorithms 55(1), 2005 (how rare values are told from f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from msgspec.msgpack import encode
 
 from online_models.context_fields import ContextFields, hash_of
 from online_models.decay import Landmarks
+from online_models.moments import told
 from online_models.tables import Table
 from schemas.events import Scalar
 from schemas.model_log import Scale
@@ -35,8 +37,26 @@ WINDOW_EVENTS = 4_096
 LEAST_SIGHTINGS, LEAST_SHARE = 8, 1 / 256
 PRIOR_EVENTS = 20.0
 """As if so many events of each value had been like those of all others."""
+NO_MOMENT: Mapping[str, Scalar] = {}
+NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
 CLEARED = 4_096
 """The exponent of a power of two by which any count is divided to nothing."""
+
+
+class Sighting(NamedTuple):
+    """What an event adds to the sketch.
+
+    Parameters
+    ----------
+    fields
+        Of the keys of its values.
+    buckets, counts
+        Places in the flat sketch, and how many of the keys fall on each.
+    """
+
+    fields: dict[int, str]
+    buckets: Rows
+    counts: Floats
 
 
 class Contexts:
@@ -75,35 +95,39 @@ class Contexts:
         )
         self._slots: dict[int, int] | None = None
         self._found: dict[bytes, Rows] = {}
+        self._sightings: dict[bytes, Sighting] = {}
         self._hashes: dict[tuple[str, str], int] = {}
 
-    def slots_of(self, context: Mapping[str, Scalar]) -> Rows:
+    def slots_of(
+        self, context: Mapping[str, Scalar], moment: Mapping[str, Scalar] = NO_MOMENT
+    ) -> Rows:
         """Return the slots of those values that are followed, in rising order, ``MOST`` at most.
 
-        The array is nobody's to write: the next context alike gets the same one.
+        Those of a query's moment are among them. The array is nobody's to write: the next context
+        alike gets the same one.
         """
-        if not context:
-            return np.zeros(0, dtype=np.int64)
-        packed = encode(context)  # unlike the values themselves, it tells 1 from True
+        if not context and not moment:
+            return NO_ROWS
+        packed = encode((context, moment))  # unlike the values themselves, it tells 1 from True
         found = self._found.get(packed)
         if found is None:
-            if len(self._found) >= WINDOW_EVENTS:
-                self._found.clear()
-            found = self._found[packed] = self._find(context)
+            _bound(self._found)
+            found = self._found[packed] = self._find(told(context, moment))
         return found
 
-    def wanted(self, context: Mapping[str, Scalar]) -> list[tuple[int, str, int]]:
+    def wanted(
+        self, context: Mapping[str, Scalar], moment: Mapping[str, Scalar] = NO_MOMENT
+    ) -> list[tuple[int, str, int]]:
         """Sight the values of an event; return those that want a slot, one at most.
 
         Returned are a value's key, its field, and the slot.
 
         A value of a field that has several such values waits for the next event.
         """
-        keys = {self._key(field, value): field for field, value in context.items()}
-        self._sight(keys)
+        fields = self._sight(context, moment).fields
         held = self._held()
-        missing = [key for key in keys if key not in held and self._frequent(key)]
-        placed = [(key, keys[key], self._slot_for(key)) for key in missing[:1]]
+        missing = [key for key in fields if key not in held and self._frequent(key)]
+        placed = [(key, fields[key], self._slot_for(key)) for key in missing[:1]]
         return [(key, field, slot) for key, field, slot in placed if slot != EVERYTHING]
 
     def give(self, key: int, field: str, slot: int) -> Iterator[Scale]:
@@ -151,23 +175,31 @@ class Contexts:
         text = str(value).lower() if isinstance(value, bool) else str(value)
         key = self._hashes.get((field, text))
         if key is None:
-            if len(self._hashes) >= WINDOW_EVENTS:
-                self._hashes.clear()
+            _bound(self._hashes)
             key = self._hashes[field, text] = hash_of(f"{field}\x1f{text}")
         return key
 
-    def _sight(self, keys: Iterable[int]) -> None:
-        sketch = self.sketch.array.reshape(-1)
-        buckets = [bucket for key in keys for bucket in _buckets(key)]
-        for bucket in buckets:  # several keys may share one
-            sketch[bucket] += 1
-        self.sketch.dirty.reshape(-1)[buckets] = True
+    def _sight(self, context: Mapping[str, Scalar], moment: Mapping[str, Scalar]) -> Sighting:
+        packed = encode((context, moment))
+        sighting = self._sightings.get(packed)
+        if sighting is None:
+            _bound(self._sightings)
+            sighting = self._sightings[packed] = self._sighting(told(context, moment))
+        self.sketch.array.reshape(-1)[sighting.buckets] += sighting.counts
+        self.sketch.dirty.reshape(-1)[sighting.buckets] = True
         self.sighted.array[0] += 1
         if self.sighted.array[0] >= WINDOW_EVENTS:
             self.sketch.array /= 2
             self.sighted.array /= 2
             self.sketch.mark_all()
         self.sighted.mark_all()
+        return sighting
+
+    def _sighting(self, context: Mapping[str, Scalar]) -> Sighting:
+        fields = {self._key(field, value): field for field, value in context.items()}
+        every = np.array([bucket for key in fields for bucket in _buckets(key)], dtype=np.int64)
+        buckets, counts = np.unique(every, return_counts=True)
+        return Sighting(fields, buckets, counts.astype(np.float32))
 
     def _seen(self, key: int) -> float:
         sketch = self.sketch.array.reshape(-1)
@@ -191,3 +223,9 @@ class Contexts:
 def _buckets(key: int) -> list[int]:
     """Return the places of a key in the flat sketch, one in each row."""
     return [row * BUCKETS + (key >> (20 * row)) % BUCKETS for row in range(HASHES)]
+
+
+def _bound(kept: dict[Any, Any]) -> None:
+    """Forget all that is kept, where it is as much as a window's."""
+    if len(kept) >= WINDOW_EVENTS:
+        kept.clear()

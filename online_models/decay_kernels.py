@@ -1,8 +1,4 @@
-"""Forward decay, compiled: a learner asks for it with each list.
-
-No kernel of another file may call this one: what numba keeps of a caller is not made anew when the
-callee changes.
-"""
+"""Forward decay, compiled: a learner asks for it with each micro-batch."""
 
 from __future__ import annotations
 

@@ -74,24 +74,32 @@ def write(
     _recollect(rows, earlier, log_times, own[:, 6:8])
 
 
+@jit_sums
+def taste(
+    history: Any, counts: Any, total: Any, first_seen_ms: Any, now_ms: int, unit_ms: float, own: Any
+) -> None:
+    """Write a history's mean log share, by the longest horizon, and mean log age to ``own``."""
+    share, age = np.float32(0), np.float32(0)
+    for row in history:
+        share += np.log(counts[row] / max(total, np.float32(1e-30)) + np.float32(1e-6))
+        age += np.log1p(np.float32(max(now_ms - first_seen_ms[row], 0) / unit_ms))
+    own[0], own[1] = share / max(1, len(history)), age / max(1, len(history))
+
+
 @jit
 def finish(
-    logs: Any,
-    history: Any,
-    counts: Any,
-    totals: Any,
-    first_seen_ms: Any,
-    now_ms: int,
-    unit_ms: float,
-    fields: Any,
-    at: int,
-    tastes: int,
-    lifts: int,
-    table: Any,
+    logs: Any, tasted: Any, fields: Any, at: int, tastes: int, lifts: int, table: Any
 ) -> None:
     """Write what comes of the logs; ``at`` is where what rules and popularity say ends.
 
-    ``tastes`` and ``lifts`` are how many columns these take.
+    Parameters
+    ----------
+    tasted
+        What ``taste`` wrote; empty without a history.
+    fields
+        Of the context's values.
+    tastes, lifts
+        How many columns these take.
     """
     for n in range(len(table)):
         for c in range(at):
@@ -99,18 +107,7 @@ def finish(
         table[n, at + OWN + 8] = logs[n, at + 3]
     _compare(logs[:, at : at + 3], table[:, at + OWN - 3 : at + OWN])
     own = table[:, at + OWN + 9 :]
-    popular, aged = table[:, at - 1], table[:, at + OWN + 8]
-    _taste(
-        history,
-        counts[:, -1],
-        totals[-1],
-        first_seen_ms,
-        now_ms,
-        unit_ms,
-        popular,
-        aged,
-        own[:, :tastes],
-    )
+    _taste(tasted, table[:, at - 1], table[:, at + OWN + 8], own[:, :tastes])
     _sum_up(logs[:, at + 4 :], fields, own[:, tastes : tastes + lifts])
 
 
@@ -245,27 +242,13 @@ def _recollect(rows: Any, earlier: Any, log_times: Any, table: Any) -> None:
             table[n, 0] = 1 / (1 + k)
 
 
-@jit_sums
-def _taste(
-    history: Any,
-    counts: Any,
-    total: Any,
-    first_seen_ms: Any,
-    now_ms: int,
-    unit_ms: float,
-    popular: Any,
-    aged: Any,
-    table: Any,
-) -> None:
-    """Write what ``features.write_taste`` does, with the longest horizon's counts and total."""
+@jit
+def _taste(tasted: Any, popular: Any, aged: Any, table: Any) -> None:
+    """Write what ``features.write_taste`` does."""
     table[:] = 0
-    if not len(history):
+    if not len(tasted):
         return
-    share, age = np.float32(0), np.float32(0)
-    for row in history:
-        share += np.log(counts[row] / max(total, np.float32(1e-30)) + np.float32(1e-6))
-        age += np.log1p(np.float32(max(now_ms - first_seen_ms[row], 0) / unit_ms))
-    share, age = share / len(history), age / len(history)
+    share, age = tasted[0], tasted[1]
     for n in range(len(table)):
         table[n, 0], table[n, 1] = share, abs(popular[n] - share)
         table[n, 2], table[n, 3] = age, abs(aged[n] - age)

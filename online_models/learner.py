@@ -151,7 +151,7 @@ class Learner:
             The present, on any clock: it only times publishes.
         """
         publishes: list[Publish] = []
-        start = mark_of(self._marks, topic, partition)
+        start = reached = mark_of(self._marks, topic, partition)
         asides = _asides(updates, feedback, start)
         for example in examples:
             if example.offset < start:
@@ -161,9 +161,12 @@ class Learner:
             self._absorb(example)
             while asides and asides[0][0] == example.offset:
                 self._take(asides.popleft()[1])
-            advance(self._marks, topic, partition, example.offset + 1)
+            reached = example.offset + 1
             if self._batch.full:
+                advance(self._marks, topic, partition, reached)
                 publishes += self.close_micro_batch(now_ms)
+        if reached > start:
+            advance(self._marks, topic, partition, reached)
         publishes += self._hear(asides, None, topic, partition, now_ms)
         if until is not None:
             advance(self._marks, topic, partition, until)

@@ -8,19 +8,20 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from online_models import moments
-from online_models.asked import earlier_rows, history_rows, slots_of
-from online_models.awaited_lists import Awaited, AwaitedLists
-from online_models.contexts import MOST, SIGHTED_EVERY
-from online_models.counting import count, count_contexts, see
+from online_models.asked import earlier_of, history_of, slots_of
+from online_models.awaited_lists import Awaited
+from online_models.contexts import SIGHTED_EVERY
+from online_models.counting import counting_of
 from online_models.decay import Landmarks, StreamClock
 from online_models.examination import FLOOR, place_of
+from online_models.gathered import Gathered, Taken
 from online_models.items import UNKNOWN
 from online_models.labels import features_of, weight_of
+from online_models.lists import GrowingLists
 from online_models.newcomers import Newcomers
 from online_models.ranker_lists import RankerLists
 from online_models.state import ModelState
-from schemas.events import ItemUpdate, Scalar
+from schemas.events import ItemUpdate
 from schemas.examples import Example, Feedback
 from schemas.model_log import Admit, Describe, Entry
 
@@ -44,37 +45,30 @@ class MicroBatch:
     def __init__(self, state: ModelState, size: int, maker: RankerLists) -> None:
         self.state, self.size = state, size
         self.clock = StreamClock(state.progress.time_ms, state.progress.ahead_ms)
-        self.targets = np.full(size, UNKNOWN, dtype=np.int64)
-        self.histories = np.full((size, state.config.learning_window), UNKNOWN, dtype=np.int64)
-        self.earlier = np.full((size, state.config.encoder_window), UNKNOWN, dtype=np.int64)
-        self.asked = np.full((size, MOST), UNKNOWN, dtype=np.int64)
-        self.contexts = np.full((size, MOST), UNKNOWN, dtype=np.int64)
-        self.weights = np.zeros(size, dtype=np.float32)
-        self.lists: list[tuple[Floats, int]] = []
-        self.list_weights: list[float] = []
+        self.examples = Gathered(size, state.config)
+        self.lists = GrowingLists(state.ranker.features)
         self.slates: list[tuple[Floats, Rows, int]] = []
-        self._awaited = AwaitedLists(maker)
-        self._times_ms = np.zeros(size, dtype=np.float64)
-        self._sizes = np.zeros(size, dtype=np.int64)
-        self._filled = self._counted = self.labels = self._ticks = 0
+        self._maker = maker
+        self._awaited: list[Awaited] = []
+        self._counted = self.labels = self._ticks = 0
         self._now_ms = self.clock.now_ms
         self._move_at_ms = 0.0
         self._newcomers = Newcomers(state)
         self._awaits_time = not self._now_ms
 
     def __len__(self) -> int:
-        return self._filled
+        return len(self.examples)
 
     @property
     def full(self) -> bool:
-        return self._filled == self.size or self.labels >= self.size
+        return len(self.examples) == self.size or self.labels >= self.size
 
     def clear(self) -> None:
         """Begin the next one."""
-        self._filled = self._counted = self.labels = 0
-        self.lists, self.list_weights, self.slates = [], [], []
-        for rows in (self.histories, self.earlier, self.asked, self.contexts):
-            rows[:] = UNKNOWN
+        self._counted = self.labels = 0
+        self.slates = []
+        self.examples.clear()
+        self.lists.clear()
 
     def tick(self, time_ms: int) -> None:
         """Let an event's time pass and count it as absorbed."""
@@ -88,9 +82,12 @@ class MicroBatch:
         Where the catalogue counts it is made at once: what it tells may change with any new item.
         """
         target = self.state.items.row_of(example.item_id)
-        awaited = self._awaited.maker.ask(example.query, target, self.clock.now_ms)
+        event = len(self.examples) - self._counted
+        awaited = self._maker.ask(
+            example.query, target, self.clock.now_ms, event=event, weight=example.weight
+        )
         if awaited is not None:
-            self._awaited.add(awaited, self._filled, example.weight)
+            self._awaited.append(awaited)
             if self.state.content.used:
                 self._count()
         return awaited
@@ -104,27 +101,8 @@ class MicroBatch:
         if row == UNKNOWN and self.state.items.sighted(example.item_id):
             row = self.state.items.next_row()
             entries.append(self._admit(row, example.item_id))
-        query = example.query  # its moment counts with what was chosen then
-        context = moments.told(query, example.context)
-        entries += self._follow(example, context)
-        if awaited is None:
-            history, earlier = history_rows(self.state, query), earlier_rows(self.state, query)
-        else:
-            history, earlier = awaited.history, awaited.earlier
-        place = self._filled
-        self.targets[place] = row
-        for table, rows in (
-            (self.histories, history),
-            (self.earlier, earlier),
-            (self.asked, slots_of(self.state, query)),
-            (self.contexts, self.state.contexts.slots_of(context)),
-        ):
-            if len(rows):
-                table[place, : len(rows)] = rows
-        self.weights[place] = example.weight
-        self._times_ms[place] = self._now_ms
-        self._sizes[place] = self.state.items.size
-        self._filled += 1
+        entries += self._follow(example)
+        self.examples.add(self._taken(example, row, awaited))
         return entries
 
     def describe(self, update: ItemUpdate) -> list[Entry]:
@@ -160,9 +138,9 @@ class MicroBatch:
         # Who looks no further says nothing against what stands there.
         looked_at = (examination.curve()[places] >= FLOOR) | (places <= places[chosen])
         if looked_at.sum() > 1:
-            self.lists.append((features[looked_at], int(looked_at[:chosen].sum())))
             factor = examination.factor(feedback.items[chosen].position)
-            self.list_weights.append(weight_of(feedback, factor))
+            weight, place = weight_of(feedback, factor), int(looked_at[:chosen].sum())
+            self.lists.append(features[looked_at], place, weight)
         return "learnt"
 
     def settle(self) -> None:
@@ -184,49 +162,53 @@ class MicroBatch:
         self._ticks = 0
 
     def _count(self) -> None:
-        if len(self._awaited):
-            for made, weight in self._awaited.make(self._count_until):
-                self.lists.append(made)
-                self.list_weights.append(weight)
-        self._count_until(self._filled)
-
-    def _count_until(self, end: int) -> None:
-        if self._counted == end:
+        """Make the lists that wait, and count the events up to now."""
+        start, end = self._counted, len(self.examples)
+        if start == end and not self._awaited:
             return
-        part = slice(self._counted, end)
+        self.examples.write()
+        counting, examples = counting_of(self.state), self.examples
+        run = counting.run(
+            targets=examples.targets[start:end],
+            histories=examples.histories[start:end],
+            slots=examples.slots[start:end],
+            weights=examples.weights[start:end],
+            times_ms=examples.times_ms[start:end],
+            sizes=examples.sizes[start:end],
+        )
+        counted = 0
+        if self._awaited:
+            self._maker.make(self._awaited, run, self.lists)
+            counted, self._awaited = self._awaited[-1].event, []
+        counting.count(run, counted, end - start)
         self._counted = end
-        targets, times_ms = self.targets[part], self._times_ms[part]
-        last_seen_ms = self.state.items.last_seen_ms
-        see(targets, times_ms, last_seen_ms.array, last_seen_ms.dirty)
-        count(
-            self.state.popularity,
-            self.state.rules,
-            targets=targets,
-            histories=self.histories[part],
-            weights=self.weights[part],
-            times_ms=times_ms,
-            sizes=self._sizes[part],
-        )
-        count_contexts(
-            self.state.contexts,
-            targets=targets,
-            slots=self.contexts[part],
-            weights=self.weights[part],
-            times_ms=times_ms,
-        )
 
-    def _follow(self, example: Example, context: dict[str, Scalar]) -> list[Entry]:
+    def _taken(self, example: Example, row: int, awaited: Awaited | None) -> Taken:
+        state, query = self.state, example.query
+        if awaited is None:
+            history, earlier = history_of(state, query), earlier_of(state, query)
+        else:
+            history, earlier = awaited.history, awaited.earlier
+        asked = slots_of(state, query)  # others than the list's, where a slot changed hands since
+        # The query's moment counts with what was chosen then.
+        slots = state.contexts.slots_of(example.context, query.moment)
+        weight, size = example.weight, state.items.size
+        return Taken(row, history, earlier, asked, slots, weight, self._now_ms, size)
+
+    def _follow(self, example: Example) -> list[Entry]:
         """Count the values of an event's context, and follow one more if it comes often."""
         entries: list[Entry] = []
-        if not context or not _sighted(example):
+        moment = example.query.moment
+        if not (example.context or moment) or not _sighted(example):
             return entries
-        for key, field, slot in self.state.contexts.wanted(context):
+        for key, field, slot in self.state.contexts.wanted(example.context, moment):
             self._count()  # those that wait mean the slot's present value
             for entry in self.state.contexts.give(key, field, slot):
                 self.state.apply(entry)
                 entries.append(entry)
             self.state.encoder.clear_context(slot)
-            self.asked[self.asked == slot] = UNKNOWN  # that was the value before
+            asked = self.examples.asked
+            asked[asked == slot] = UNKNOWN  # that was the value before
         return entries
 
     def _admit_described(self) -> list[Entry]:

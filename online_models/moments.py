@@ -8,10 +8,9 @@ is not told: a page asks when it opens, and how long it will be read nobody know
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from schemas.events import Scalar
-from schemas.examples import Query
 from schemas.user_state import StreamRules, UserState, Visit
 
 PAUSE, PLACE = "rillrec.pause", "rillrec.place"
@@ -45,12 +44,12 @@ def moment_of(
     return moment
 
 
-def told(query: Query, context: dict[str, Scalar]) -> dict[str, Scalar]:
+def told(context: Mapping[str, Scalar], moment: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
     """Return a context that tells a query's moment too, and of the moment nothing else."""
-    if not query.moment:
+    if not moment:
         return context
-    merged = {**context, **query.moment}
-    if PAUSE not in query.moment:
+    merged = {**context, **moment}
+    if PAUSE not in moment:
         merged.pop(PAUSE, None)
     return merged
 

@@ -35,15 +35,15 @@ def tally(features: Any, ends: Any, mean: Any, sums: Any, squares: Any) -> None:
 
 
 @jit
-def standardise(features: Any, mean: Any, variance: Any) -> None:
-    """Do what ``Ranker.standardise`` does, in place."""
+def standardise(features: Any, mean: Any, variance: Any, z: Any) -> None:
+    """Write to ``z`` what ``Ranker.standardise`` returns."""
     precisions = 1 / np.sqrt(variance + np.float32(1e-6))
     most = np.float32(6)
     for n in range(features.shape[0]):
         for f in range(features.shape[1]):
             x = (features[n, f] - mean[f]) * precisions[f]
             x = x if x < most else most  # noqa: FURB136 - min and max would not be vectorised
-            features[n, f] = x if x > -most else -most  # noqa: FURB136
+            z[n, f] = x if x > -most else -most  # noqa: FURB136
 
 
 @jit

@@ -7,21 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from online_models import candidate_kernels as candidates
 from online_models import encoder_kernels
-from online_models import feature_kernels as features
-from online_models import neighbour_kernels as neighbours
-from online_models.asked import NO_ROWS, earlier_rows, history_rows, slots_of
-from online_models.awaited_lists import Awaited
+from online_models import list_kernels as kernels
+from online_models.asked import NO_ROWS, earlier_of, history_of, slots_of
+from online_models.awaited_lists import Awaited, joined, joined_arrays
+from online_models.candidate_kernels import Scratch
 from online_models.content import Profile
-from online_models.content_source import alike, borrow, told
+from online_models.content_source import BY_CONTENT, alike, borrow, told
 from online_models.contexts import EVERYTHING, MOST, PRIOR_EVENTS
+from online_models.counting import counting_of, nothing
+from online_models.counting_kernels import Run
 from online_models.decay_kernels import increments
-from online_models.encoder import HEADS, NEAR, PARTS, READS, USES
-from online_models.feature_names import CONTENT, LIFTS, OTHERS, TASTE, told_by
+from online_models.encoder import HEADS, NEAR, READS, USES
+from online_models.feature_names import CONTENT, LIFTS, TASTE, told_by
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
 from online_models.likeness import LIKE_ITEMS
+from online_models.list_kernels import Model, Waiting, Written
+from online_models.lists import GrowingLists
 from online_models.popularity import TRUST
 from online_models.retrieval import SOURCES, Retriever
 from online_models.rows import distinct, member
@@ -31,12 +34,11 @@ from schemas.examples import Query
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-NO_SCORES = np.zeros(0, dtype=np.float32)
 ENCODER = SOURCES.index("encoder")
 
 
 class RankerLists:
-    """Makes lists as ``Recommender`` ranks them, without ranking, and in a third of the time.
+    """Makes lists as ``Recommender`` ranks them, without ranking, and in a fraction of the time.
 
     The candidates are those that the retriever finds, but where sources tie at their bound; the
     features are those of ``features``. A test holds both against each other.
@@ -66,80 +68,173 @@ class RankerLists:
         window = np.arange(self.state.config.learning_window + 1)
         self._log_times = np.log1p(window).astype(np.float32)
         self._scratch = self._made()
+        self._logs = np.empty(0, dtype=np.float32)
 
-    def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
-        """Return features and the target's place; ``None`` where nobody proposes the target."""
-        awaited = self.ask(query, target, self.state.progress.time_ms)
-        if awaited is None:
-            return None
-        [(vector, near)] = self.read([awaited])
-        return self.make(awaited, vector, near)
-
-    def ask(self, query: Query, target: int, now_ms: int) -> Awaited | None:
+    def ask(
+        self, query: Query, target: int, now_ms: int, *, event: int = 0, weight: float = 1.0
+    ) -> Awaited | None:
         """Return what a list is made of; ``None`` where its target may not be proposed."""
         items = self.state.items
         if target == UNKNOWN or not items.servable[target]:
             return None
         return Awaited(
             target,
-            history_rows(self.state, query),
-            earlier_rows(self.state, query),
-            np.array(items.rows_of(query.seen), dtype=np.int64),
+            history_of(self.state, query),
+            earlier_of(self.state, query),
+            items.rows_of(query.seen),
             slots_of(self.state, query),
             items.size,
             now_ms,
+            event,
+            weight,
         )
 
-    def read(self, awaited: Sequence[Awaited]) -> list[tuple[Floats, Floats]]:
-        """Return each one's query, and its scores of all rows where the index is exact.
+    def of(self, query: Query, target: int) -> tuple[Floats, int] | None:
+        """Return features and the target's place; ``None`` where nobody proposes the target."""
+        awaited = self.ask(query, target, self.state.progress.time_ms)
+        if awaited is None:
+            return None
+        lists = GrowingLists(self.state.ranker.features)
+        self.make([awaited], nothing(self.state), lists)
+        features, _, places, _ = lists.part(0, len(lists))
+        return (features, int(places[0])) if len(places) else None
 
-        The query is empty where there is nothing to read. Until the lists are made, the encoder
-        must not learn.
+    def make(self, awaited: Sequence[Awaited], run: Run, lists: GrowingLists) -> None:
+        """Add the lists to others, but for those whose target nobody proposes.
+
+        The events of the run are counted, up to that of the last list. Since the lists were asked
+        for, the encoder must not have learnt.
         """
-        size = awaited[-1].size  # it only grows
-        vectors = self._vectors(awaited)
-        near = [NO_SCORES] * len(awaited)
-        if self._most[ENCODER] and self.state.index.is_exact(size):
-            near = list(vectors @ self.state.encoder.output.array[:size].T)  # (lists, size)
-        return [
-            (vector, scores[: one.size]) if one.readable else (NO_SCORES, NO_SCORES)
-            for one, vector, scores in zip(awaited, vectors, near, strict=True)
-        ]
+        if not self.state.content.used:
+            self._make(awaited, None, run, 0, lists)
+            return
+        counted = 0
+        for one in awaited:  # what the catalogue proposes depends on who has had an event
+            counting_of(self.state).count(run, counted, one.event)
+            counted, history = one.event, np.array(one.history, dtype=np.int64)
+            self._make([one], self.state.content.profile(history), run, counted, lists)
 
-    def make(self, awaited: Awaited, vector: Floats, near: Floats) -> tuple[Floats, int] | None:
-        """Return features and the target's place; ``None`` where nobody proposes the target.
+    def _make(
+        self,
+        awaited: Sequence[Awaited],
+        profile: Profile | None,
+        run: Run,
+        counted: int,
+        lists: GrowingLists,
+    ) -> None:
+        counting, end = counting_of(self.state), awaited[-1].event
+        waiting, model = self._waiting(awaited, profile), self._model()
+        written = self._written(len(awaited), lists)
+        logged = kernels.make(
+            run, counting.counters(), counted, waiting, model, self._scratch, written
+        )
+        counting.mark(run, counted, end)
+        table, logs = written.table[: written.lengths.sum()], written.logs[:logged]
+        table[:, -len(CONTENT) :] = 0
+        if self.state.content.used:
+            self._tell(written.rows[: len(table)], profile, logs, table)
+        np.log(logs, out=logs)
+        kernels.complete(waiting, model, TASTE, LIFTS, written)
+        if self._untold:
+            table[:, self._untold] = 0
+        for one, length, place in zip(
+            awaited, written.lengths.tolist(), written.places.tolist(), strict=True
+        ):
+            if place != UNKNOWN:
+                lists.add(length, place, one.weight)
 
-        ``vector`` and ``near`` are as ``read`` returns them. All that came before is counted.
-        """
-        if len(self._scratch.flags) < len(self.state.rules.ids.array):
+    def _waiting(self, awaited: Sequence[Awaited], profile: Profile | None) -> Waiting:
+        """Return the lists as arrays; ``profile`` is the only one's, where there is any."""
+        state, rules, contexts = self.state, self.state.rules, self.state.contexts
+        histories = np.empty((len(awaited), state.config.learning_window), dtype=np.int64)
+        earlier = np.empty((len(awaited), state.encoder.window), dtype=np.int64)
+        slots = np.empty((len(awaited), MOST), dtype=np.int64)
+        joined([one.history for one in awaited]).pad(histories)
+        joined([one.earlier for one in awaited]).pad(earlier)
+        joined_arrays([one.slots for one in awaited]).pad(slots)
+        vectors = self._vectors(histories, earlier, slots)
+        numbers = np.array([(one.event, one.target, one.size, one.now_ms) for one in awaited])
+        events, targets, sizes, now_ms = numbers.T.copy()
+        times_ms = now_ms.astype(np.float64)
+        nearest = [self._nearest(one, vector) for one, vector in zip(awaited, vectors, strict=True)]
+        return Waiting(
+            events=events,
+            targets=targets,
+            histories=histories,
+            earlier=earlier,
+            slots=slots,
+            vectors=vectors,
+            near=self._near(vectors, int(sizes[-1])),  # it only grows
+            barred=joined([one.barred for one in awaited]),
+            nearest=joined_arrays(nearest),
+            alike=joined_arrays([self._alike(one, profile) for one in awaited]),
+            sizes=sizes,
+            now_ms=now_ms,
+            fresh=increments(rules.landmarks, times_ms),
+            few=np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, times_ms)[:, 0],
+        )
+
+    def _model(self) -> Model:
+        state, rules, encoder = self.state, self.state.rules, self.state.encoder
+        popularity, contexts = state.popularity, state.contexts
+        popularity.refresh(state.items.size)
+        return Model(
+            servable=state.items.servable,
+            ids=rules.ids.array,
+            weights=rules.weights.array,
+            rule_totals=rules.totals.array,
+            norm=rules.norm,
+            by_position=rules.position_weights,
+            mix=rules.mix,
+            tops=popularity.tops,
+            held=popularity.held,
+            counts=popularity.counts.array,
+            totals=popularity.totals.array[0],
+            evidence=popularity.evidence.array,
+            trust=TRUST,
+            first_seen_ms=state.items.first_seen_ms.array,
+            unit_ms=HOUR_MS,
+            context_counts=contexts.counts.array,
+            context_totals=contexts.totals.array,
+            fields=contexts.fields.numbers.array,
+            everything=EVERYTHING,
+            outputs=encoder.output.array,
+            inputs=encoder.input.array,
+            near=NEAR,
+            most_alike=LIKE_ITEMS,
+            log_times=self._log_times,
+            most=self._most,
+        )
+
+    def _written(self, count: int, lists: GrowingLists) -> Written:
+        """Return room for as many candidates as so many lists may have."""
+        state = self.state
+        if len(self._scratch.flags) < len(state.rules.ids.array):
             self._scratch = self._made()
-        found, count = self._gather(awaited, vector, near)
-        scratch, profile = self._scratch, self.state.content.profile(awaited.history)
-        try:
-            rows = self._with_alike(scratch.rows[:count], awaited, profile)
-            place = int(rows.searchsorted(awaited.target))
-            if place == len(rows) or rows[place] != awaited.target:
-                return None
-            return self._features(rows, awaited, vector, profile), place
-        finally:
-            neighbours.forget(found, scratch.neighbours, scratch.places)
+        horizons = len(state.popularity.held)
+        most = int(self._most.sum()) + (horizons - 1) * int(self._most[0]) + 2 * BY_CONTENT
+        most = count * min(most, state.items.size)
+        logs = most * (2 * state.rules.channels + horizons + 4 + MOST)
+        if len(self._logs) < logs:
+            self._logs = np.empty(logs, dtype=np.float32)
+        return Written(
+            table=lists.room(most),
+            logs=self._logs,
+            rows=np.empty(most, dtype=np.int64),
+            tastes=np.empty((count, 2), dtype=np.float64),
+            lengths=np.empty(count, dtype=np.int64),
+            places=np.empty(count, dtype=np.int64),
+        )
 
-    def _vectors(self, awaited: Sequence[Awaited]) -> Floats:
+    def _vectors(self, histories: Rows, earlier: Rows, slots: Rows) -> Floats:
         """Return the queries, of shape ``(lists, dimensions + 1)``."""
-        encoder, count = self.state.encoder, len(awaited)
-        histories = np.full((count, PARTS, encoder.window), UNKNOWN)
-        slots = np.full((count, MOST), UNKNOWN)
-        for n, one in enumerate(awaited):
-            history = one.history[: encoder.window]
-            histories[n, 0, : len(history)] = history
-            histories[n, 1, : len(one.earlier)] = one.earlier
-            slots[n, : len(one.slots)] = one.slots
+        encoder, count = self.state.encoder, len(histories)
         attention = np.empty((count, HEADS, encoder.window), dtype=np.float32)
         vectors = np.empty((count, encoder.dimensions + 1), dtype=np.float32)
         encoder_kernels.read(
             READS,
             USES,
-            histories,
+            np.stack([histories[:, : encoder.window], earlier], axis=1),  # (lists, PARTS, window)
             slots,
             *encoder.pulls(),
             encoder.input.array,
@@ -149,146 +244,46 @@ class RankerLists:
         )
         return vectors
 
-    def _made(self) -> candidates.Scratch:
-        rules = self.state.rules
-        most = max(1, rules.scoring_window * rules.ids.array.shape[1])
-        return candidates.Scratch(len(rules.ids.array), most, rules.channels)
-
-    def _gather(self, awaited: Awaited, vector: Floats, near: Floats) -> tuple[int, int]:
-        """Return how many neighbours and candidates there are: the scratch holds them."""
-        state, scratch, rules = self.state, self._scratch, self.state.rules
-        found = neighbours.follow(
-            rules.ids.array,
-            rules.weights.array,
-            rules.totals.array,
-            increments(rules.landmarks, _times(awaited.now_ms))[0],
-            rules.norm,
-            rules.position_weights,
-            awaited.history,
-            scratch.places,
-            scratch.neighbours,
-            scratch.sums,
-            scratch.rests,
-            scratch.newest,
-        )
-        state.popularity.refresh(state.items.size)
-        count = candidates.propose(
-            awaited.history,
-            awaited.barred,
-            state.items.servable,
-            found,
-            scratch.neighbours,
-            scratch.sums,
-            rules.mix,
-            state.popularity.tops,
-            state.popularity.held,
-            near,
-            vector,
-            state.encoder.output.array,
-            self._nearest(awaited, vector),
-            self._most,
-            scratch.flags,
-            scratch.rows,
-        )
-        return found, count
+    def _near(self, vectors: Floats, size: int) -> Floats:
+        """Return about the scores of all rows where the index is exact, of none where it is not."""
+        if not self._most[ENCODER] or not self.state.index.is_exact(size):
+            size = 0
+        near: Floats = vectors @ self.state.encoder.output.array[:size].T  # (lists, size)
+        return near
 
     def _nearest(self, awaited: Awaited, vector: Floats) -> Rows:
         """Return the rows that the index finds, best first; none where it is exact."""
         index, items = self.state.index, self.state.items
-        if not len(vector) or not self._most[ENCODER] or index.is_exact(awaited.size):
+        exact = index.is_exact(awaited.size)
+        if exact or not awaited.readable or not self._most[ENCODER]:
             return NO_ROWS
         count = self.retriever.by_encoder + len(awaited.barred)
         among = items.servable if items.unservable else None
         return index.search(vector, count, awaited.size, among=among)
 
-    def _with_alike(self, rows: Rows, awaited: Awaited, profile: Profile | None) -> Rows:
+    def _alike(self, awaited: Awaited, profile: Profile | None) -> Rows:
+        """Return the rows that the catalogue proposes."""
         if profile is None or not self._by_content:
-            return rows
-        servable, barred = self.state.items.servable, distinct(awaited.barred)
-        more = alike(self.state, profile, lambda some: servable[some] & ~member(some, barred))
-        return distinct(np.concatenate([rows, more]))
+            return NO_ROWS
+        servable = self.state.items.servable
+        barred = distinct(np.array(awaited.barred, dtype=np.int64))
+        return alike(self.state, profile, lambda some: servable[some] & ~member(some, barred))
 
-    def _features(
-        self, rows: Rows, awaited: Awaited, vector: Floats, profile: Profile | None
-    ) -> Floats:
-        at = 2 * self.state.rules.channels + len(self.state.popularity.held)
-        table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32)
-        table[:, -len(CONTENT) :] = 0
-        logs = np.empty((len(rows), at + 4 + len(awaited.slots)), dtype=np.float32)
-        self._write(rows, awaited, vector, logs, table)
-        if self.state.content.used:
-            table[:, -len(CONTENT) :] = told(self.state, rows, profile)
-            self._borrow(logs, at, table[:, -len(CONTENT) :])
-        np.log(logs, out=logs)
-        self._finish(logs, awaited, at, table)
-        if self._untold:
-            table[:, self._untold] = 0
-        return table
-
-    def _write(
-        self, rows: Rows, awaited: Awaited, vector: Floats, logs: Floats, table: Floats
-    ) -> None:
-        state, scratch = self.state, self._scratch
-        popularity, contexts, encoder = state.popularity, state.contexts, state.encoder
-        few = (
-            np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, _times(awaited.now_ms))[0, 0]
-        )
-        features.write(
-            rows,
-            awaited.history,
-            awaited.earlier,
-            vector,
-            awaited.slots,
-            scratch.places,
-            scratch.sums,
-            scratch.newest,
-            state.rules.mix,
-            popularity.counts.array,
-            popularity.totals.array[0],
-            popularity.evidence.array,
-            TRUST,
-            state.items.first_seen_ms.array,
-            awaited.now_ms,
-            HOUR_MS,
-            contexts.counts.array,
-            contexts.totals.array,
-            few,
-            EVERYTHING,
-            encoder.output.array,
-            encoder.input.array,
-            NEAR,
-            LIKE_ITEMS,
-            self._log_times,
-            logs,
-            table,
-        )
-
-    def _finish(self, logs: Floats, awaited: Awaited, at: int, table: Floats) -> None:
-        state, popularity = self.state, self.state.popularity
-        features.finish(
-            logs,
-            awaited.history,
-            popularity.counts.array,
-            popularity.totals.array[0],
-            state.items.first_seen_ms.array,
-            awaited.now_ms,
-            HOUR_MS,
-            state.contexts.fields.of(awaited.slots),
-            at,
-            TASTE,
-            LIFTS,
-            table,
-        )
-
-    def _borrow(self, counts: Floats, at: int, content: Floats) -> None:
-        """Do what ``borrow`` does, and blend what was borrowed."""
+    def _tell(self, rows: Rows, profile: Profile | None, logs: Floats, table: Floats) -> None:
+        """Write what the catalogue tells of a list's candidates, and do what ``borrow`` does."""
+        if not len(rows):
+            return
         state, channels = self.state, self.state.rules.channels
-        new = borrow(counts[:, :at], content)
+        at = 2 * channels + len(state.popularity.held)
+        table[:, -len(CONTENT) :] = told(state, rows, profile)
+        counts = logs.reshape(len(rows), -1)
+        new = borrow(counts[:, :at], table[:, -len(CONTENT) :])
         if len(new):
             counts[new, at] = state.rules.blend(counts[new, :channels])
             counts[new, at + 1] = state.rules.blend(counts[new, channels : 2 * channels])
             counts[new, at + 2] = state.popularity.blend(counts[new, 2 * channels : at])
 
-
-def _times(now_ms: int) -> npt.NDArray[np.float64]:
-    return np.array([now_ms], dtype=np.float64)
+    def _made(self) -> Scratch:
+        rules = self.state.rules
+        most = max(1, rules.scoring_window * rules.ids.array.shape[1])
+        return Scratch.made(len(rules.ids.array), most, rules.channels)

@@ -11,12 +11,11 @@ Optim. 30(4), 1992. https://doi.org/10.1137/0330046
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from online_models import ranker_kernels as kernels
+from online_models.lists import Lists
 from online_models.ranker import Ranker
 
 Floats = npt.NDArray[np.float32]
@@ -52,22 +51,26 @@ class RankerTrainer:
     ) -> None:
         self.ranker, self.learning_rate = ranker, learning_rate
         self.memory, self.slowest_norm = memory, slowest_norm
+        self._z = np.empty((0, ranker.features), dtype=np.float32)
+        self._active = np.empty((0, ranker.hidden), dtype=np.float32)
 
-    def learn(self, lists: Sequence[tuple[Floats, int]], weights: Floats) -> float:
-        """Take one step over lists of (features, place of the chosen); return the mean loss.
+    def learn(self, lists: Lists) -> float:
+        """Take one step over lists; return the mean loss.
 
         Lists with features that are not finite teach nothing, and would spoil the norms for good:
         with one among them no step is taken, and the loss is NaN.
         """
-        lengths = np.array([len(one) for one, _ in lists])
-        starts = np.cumsum(lengths) - lengths
-        chosen = starts + np.array([place for _, place in lists])
-        z: Floats = np.concatenate([one for one, _ in lists])  # (candidates, features)
-        if not self._observe(z, starts + lengths):
+        features, lengths, places, weights = lists
+        ends = np.cumsum(lengths)
+        starts = ends - lengths
+        chosen = starts + places
+        if not self._observe(features, ends):
             return float("nan")
-        kernels.standardise(z, *self.ranker.norms.array)
+        z, active = self._room(len(features))
+        mean, variance = self.ranker.norms.array
+        kernels.standardise(features, mean, variance, z)
         linear, hidden, biases, out = self.ranker.parts(self.ranker.trained.array)
-        active = z @ hidden  # (candidates, hidden)
+        np.matmul(z, hidden, out=active)  # (candidates, hidden)
         kernels.activate(active, biases)
         scores = z @ linear + active @ out
         scores -= np.repeat(np.maximum.reduceat(scores, starts), lengths)
@@ -79,6 +82,13 @@ class RankerTrainer:
         error *= np.repeat(weights, lengths) / np.float32(weights.sum())
         self._adam(z, active, error.astype(np.float32), out)
         return float(losses.mean())
+
+    def _room(self, candidates: int) -> tuple[Floats, Floats]:
+        """Return where features and activations of so many go: new memory costs as much as sums."""
+        if len(self._z) < candidates:
+            self._z = np.empty((2 * candidates, self.ranker.features), dtype=np.float32)
+            self._active = np.empty((2 * candidates, self.ranker.hidden), dtype=np.float32)
+        return self._z[:candidates], self._active[:candidates]
 
     def _observe(self, features: Floats, ends: Rows) -> bool:
         """Take a step, and move the running mean and variance towards these features'.

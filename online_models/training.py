@@ -44,7 +44,7 @@ class Training:
     def step(self, batch: MicroBatch) -> list[Entry]:
         """Learn from a micro-batch whose events have been counted."""
         progress = self.state.progress
-        if batch.lists:
+        if len(batch.lists):
             encoded = self._thread.submit(self._encode, batch)
             try:
                 self._examine(batch)
@@ -71,16 +71,15 @@ class Training:
     def _rank(self, batch: MicroBatch) -> None:
         """Take steps of about ``LISTS_A_STEP`` lists each, as even as they come."""
         count = len(batch.lists)
-        weights = np.array(batch.list_weights, dtype=np.float32)
         steps = max(1, round(count / LISTS_A_STEP))
         for start, end in pairwise(count * n // steps for n in range(steps + 1)):
-            self.ranker.learn(batch.lists[start:end], weights[start:end])
+            self.ranker.learn(batch.lists.part(start, end))
 
     def _encode(self, batch: MicroBatch) -> None:
-        filled = len(batch)
-        targets, window = batch.targets[:filled], self.state.encoder.window
+        filled, examples = len(batch), batch.examples
+        targets, window = examples.targets[:filled], self.state.encoder.window
         histories = np.stack(
-            [batch.histories[:filled, :window], batch.earlier[:filled]],
+            [examples.histories[:filled, :window], examples.earlier[:filled]],
             axis=1,  # (filled, PARTS, window)
         )
         known = targets != UNKNOWN
@@ -90,8 +89,8 @@ class Training:
             self.encoder.learn(
                 targets[follows],
                 histories[follows],
-                batch.weights[:filled][follows],
-                contexts=batch.asked[:filled][follows],
+                examples.weights[:filled][follows],
+                contexts=examples.asked[:filled][follows],
                 size=self.state.items.size,
                 step=progress.step,
                 free=self.state.items.free,

@@ -13,7 +13,7 @@ ROWS = st.lists(st.integers(0, SIZE - 1), max_size=SIZE, unique=True)
 
 def proposed(scores: list[int], others: list[int], barred: list[int], most: int) -> list[int]:
     """Return what comes of the encoder's scores and of the ``others``, which are popular."""
-    scratch, nobody = Scratch(SIZE, 1, 1), np.zeros(0, dtype=np.int64)
+    scratch, nobody = Scratch.made(SIZE, 1, 1), np.zeros(0, dtype=np.int64)
     count = propose(
         nobody,
         np.array(barred, dtype=np.int64),
@@ -27,6 +27,7 @@ def proposed(scores: list[int], others: list[int], barred: list[int], most: int)
         np.array(scores, dtype=np.float32),
         np.ones(1, dtype=np.float32),
         np.array(scores, dtype=np.float32)[:, None],
+        nobody,
         nobody,
         np.array([SIZE, 1, most, 0]),
         scratch.flags,

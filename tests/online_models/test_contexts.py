@@ -228,5 +228,5 @@ def test_a_slot_that_changes_hands_teaches_nothing_of_the_value_before() -> None
         learning.learn_many([example])
         if held and keys[1] != held and 0 < before < learning.pending:
             changed += 1
-            assert not (learning._batch.asked[:before] == 1).any()
+            assert not (learning._batch.examples.asked[:before] == 1).any()
     assert changed

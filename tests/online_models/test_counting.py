@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from online_models.counting import EVIDENCE_KEPT, UNSEEN_SHARE
+from online_models.counting_kernels import EVIDENCE_KEPT, UNSEEN_SHARE
 from tests.builders import START_MS, Stream, contents, learn, random_stream, small
 
 

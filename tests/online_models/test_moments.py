@@ -121,13 +121,13 @@ def test_a_strangers_first_slate_is_of_what_opens_visits(state: ModelState) -> N
 
 def test_values_of_the_events_own_context_count_beside_the_moment() -> None:
     query = Query("ann", "ann", moment={PLACE: 2})
-    assert told(query, {"device": "phone"}) == {"device": "phone", PLACE: 2}
-    assert told(Query("ann", "ann"), {"device": "phone"}) == {"device": "phone"}
+    assert told({"device": "phone"}, query.moment) == {"device": "phone", PLACE: 2}
+    assert told({"device": "phone"}, Query("ann", "ann").moment) == {"device": "phone"}
 
 
 def test_an_events_own_context_can_not_pass_for_a_moment() -> None:
     stranger = Query("ann", "ann", moment={PLACE: 0})
-    assert told(stranger, {PAUSE: "8", PLACE: "5"}) == {PLACE: 0}
+    assert told({PAUSE: "8", PLACE: "5"}, stranger.moment) == {PLACE: 0}
 
 
 def test_nothing_is_told_of_what_may_have_left_a_full_history() -> None:

@@ -3,14 +3,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from online_models.lists import GrowingLists, Lists
 from online_models.ranker import Ranker
 from online_models.ranker_training import BETA_1, RankerTrainer
 
 RNG = np.random.default_rng(0)
-LISTS = [
-    (RNG.standard_normal((n, 5)).astype(np.float32), place) for n, place in [(4, 0), (7, 6), (1, 0)]
+MADE = [
+    (RNG.standard_normal((n, 5)).astype(np.float32), place, weight)
+    for n, place, weight in [(4, 0, 1.0), (7, 6, 5.0), (1, 0, 0.3)]
 ]
-WEIGHTS = np.array([1.0, 5.0, 0.3], dtype=np.float32)
+
+
+def gathered(made: list[tuple[np.ndarray, int, float]]) -> Lists:
+    growing = GrowingLists(5)
+    for one in made:
+        growing.append(*one)
+    return growing.part(0, len(made))
+
+
+LISTS = gathered(MADE)
 
 
 def made() -> RankerTrainer:
@@ -24,17 +35,17 @@ def loss(ranker: Ranker, parameters: np.ndarray, norms: np.ndarray) -> float:
     flat = parameters.astype(np.float64)
     linear, hidden, biases, out = ranker.parts(flat)
     total = 0.0
-    for (features, place), weight in zip(LISTS, WEIGHTS, strict=True):
+    for features, place, weight in MADE:
         z = np.clip((features - norms[0]) / np.sqrt(norms[1] + 1e-6), -6, 6)
         scores = z @ linear + np.maximum(z @ hidden + biases, 0) @ out
         total += weight * (np.log(np.exp(scores).sum()) - scores[place])
-    return float(total / WEIGHTS.sum())
+    return float(total / LISTS.weights.sum())
 
 
 def test_gradients_equal_finite_differences() -> None:
     trainer = made()
     before = trainer.ranker.trained.array.copy()
-    trainer.learn(LISTS, WEIGHTS)
+    trainer.learn(LISTS)
     gradient = trainer.ranker.moments.array[0] / (1 - BETA_1)
     norms = trainer.ranker.norms.array.astype(np.float64)
     for at in range(len(before)):
@@ -48,7 +59,7 @@ def test_gradients_equal_finite_differences() -> None:
 def test_a_step_is_adams() -> None:
     trainer = made()
     before = trainer.ranker.trained.array.copy()
-    trainer.learn(LISTS, WEIGHTS)
+    trainer.learn(LISTS)
     gradient = trainer.ranker.moments.array[0] / (1 - BETA_1)
     moved = gradient / (np.abs(gradient) + 1e-8) * trainer.learning_rate
     np.testing.assert_allclose(trainer.ranker.trained.array, before - moved, atol=8e-6)
@@ -59,33 +70,33 @@ def test_what_ranks_is_the_mean_of_the_last_steps() -> None:
     ranker = trainer.ranker
     mean = ranker.parameters.array.astype(np.float64)
     for step in range(1, 41):
-        trainer.learn(LISTS, WEIGHTS)
+        trainer.learn(LISTS)
         mean += 9 / (10 + step) * (ranker.trained.array - mean)
     np.testing.assert_allclose(ranker.parameters.array, mean, atol=1e-4)
     ranker.steps.array[0] = 10**6
     before = ranker.parameters.array.copy()
-    trainer.learn(LISTS, WEIGHTS)
+    trainer.learn(LISTS)
     moved = before + 0.01 * (ranker.trained.array - before)
     np.testing.assert_allclose(ranker.parameters.array, moved, atol=1e-6)
 
 
 def test_steps_lower_the_loss() -> None:
     trainer = made()
-    first = trainer.learn(LISTS, WEIGHTS)
+    first = trainer.learn(LISTS)
     for _ in range(300):
-        last = trainer.learn(LISTS, WEIGHTS)
+        last = trainer.learn(LISTS)
     assert last < 0.6 * first
 
 
 def test_the_first_lists_set_the_norms_and_later_ones_move_them_slowly() -> None:
     trainer = made()
-    trainer.learn(LISTS, WEIGHTS)
-    features = np.concatenate([one for one, _ in LISTS])
+    trainer.learn(LISTS)
+    features = LISTS.features
     norms = trainer.ranker.norms.array
     np.testing.assert_allclose(norms[0], features.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(norms[1], features.var(axis=0), rtol=1e-4)
     trainer.ranker.steps.array[0] = 10**6
-    trainer.learn([(features + 1_000, 0)], WEIGHTS[:1])
+    trainer.learn(gathered([(features + 1_000, 0, 1.0)]))
     np.testing.assert_allclose(norms[0], features.mean(axis=0) + 1, rtol=1e-3)
 
 
@@ -93,5 +104,5 @@ def test_all_that_changed_is_marked() -> None:
     trainer = made()
     for table in trainer.ranker.tables:
         list(table.collect())
-    trainer.learn(LISTS, WEIGHTS)
+    trainer.learn(LISTS)
     assert all(table.dirty.all() for table in trainer.ranker.tables)

@@ -5,10 +5,12 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from online_models.counting import count
+from online_models.contexts import MOST, Contexts
+from online_models.counting import Counting
 from online_models.decay import FOREVER
 from online_models.popularity import Popularity
 from online_models.rules import BACKWARD_SHARE, Rules
+from online_models.tables import Table
 
 HOUR = 3_600_000.0
 HALF_LIVES = (HOUR, FOREVER)
@@ -32,14 +34,18 @@ def absorb(pair: tuple[Popularity, Rules], events: list[Event]) -> None:
     histories = np.full((len(events), 4), -1, dtype=np.int64)
     for n, (_, history, _, _) in enumerate(events):
         histories[n, : len(history)] = history
-    count(
-        *pair,
+    last_seen_ms = Table("items.last_seen_ms", (), dtype=np.int64)
+    last_seen_ms.grow(64)
+    counting = Counting(*pair, Contexts(HOUR), last_seen_ms)
+    run = counting.run(
         targets=np.array([event[0] for event in events]),
         histories=histories,
+        slots=np.full((len(events), MOST), -1),
         weights=np.array([event[2] for event in events], dtype=np.float32),
         times_ms=np.array([event[3] for event in events]),
         sizes=np.full(len(events), 64),
     )
+    counting.count(run, 0, len(events))
 
 
 def random_events(n: int, items: int = 30) -> list[Event]:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from online_models import compiled
+
+CALLER = """
+from compiled import jit
+from callee_kernels import one
+
+@jit
+def two(x):
+    return one(x) + 1
+
+print(two(1))
+"""
+CALLEE = """
+from compiled import jit
+
+@jit
+def one(x):
+    return x + {}
+"""
+
+
+def test_a_kernel_follows_a_change_of_one_in_another_file(tmp_path: Path) -> None:
+    shutil.copy(compiled.__file__, tmp_path / "compiled.py")
+    (tmp_path / "caller_kernels.py").write_text(CALLER)
+    for more in (10, 1_000):
+        (tmp_path / "callee_kernels.py").write_text(CALLEE.format(more))
+        command = [sys.executable, str(tmp_path / "caller_kernels.py")]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert int(told.stdout) == 1 + more + 1
+
+
+def test_kernels_are_in_files_that_are_looked_at() -> None:
+    for file in Path(compiled.__file__).parent.rglob("*.py"):
+        if "@jit" in file.read_text():
+            assert file.match("online_models/*_kernels.py"), file
