@@ -32,7 +32,10 @@ class Scratch(NamedTuple):
     sums: Floats
     rests: Floats
     newest: Floats
+    blends: Floats
     rows: Rows
+    lookup: npt.NDArray[np.int32]
+    """Of a row among the candidates, -1 of all others."""
 
     @classmethod
     def made(cls, rows: int, most: int, channels: int) -> Scratch:
@@ -53,7 +56,9 @@ class Scratch(NamedTuple):
             sums=sums,
             rests=rests,
             newest=newest,
+            blends=np.zeros(most, dtype=np.float32),
             rows=np.zeros(rows, dtype=np.int64),
+            lookup=np.full(rows, -1, dtype=np.int32),
         )
 
 
@@ -64,8 +69,7 @@ def propose(
     servable: Any,
     found: int,
     neighbours: Any,
-    sums: Any,
-    mix: Any,
+    blends: Any,
     tops: Any,
     held: Any,
     near: Any,
@@ -87,7 +91,7 @@ def propose(
     for row in barred:
         flags[row] = BARRED
     count = _popular(tops, held, servable, most[0], flags, rows)
-    count = _ruled(found, neighbours, sums, mix, servable, most[1], flags, rows, count)
+    count = _ruled(found, neighbours, blends, servable, most[1], flags, rows, count)
     count = _near(near, vector, outputs, servable, most[2], flags, rows, count)
     count = _first(nearest, servable, most[2], flags, rows, count)
     for k in range(min(len(history), most[3])):
@@ -130,8 +134,7 @@ def _popular(tops: Any, held: Any, servable: Any, most: int, flags: Any, rows: A
 def _ruled(
     found: int,
     neighbours: Any,
-    sums: Any,
-    mix: Any,
+    blends: Any,
     servable: Any,
     most: int,
     flags: Any,
@@ -143,11 +146,8 @@ def _ruled(
     keys, best = np.empty(2 * most, dtype=np.float32), np.empty(2 * most, dtype=np.int64)
     size, least, worst = 0, np.float32(-np.inf), -1
     for place in range(found):
-        row = neighbours[place]
-        blend = np.float32(0)
-        for c in range(len(mix)):
-            blend += sums[place, c] * mix[c]
-        if _better(blend, row, least, worst) and servable[row] and flags[row] != BARRED:
+        row, blend = neighbours[place], blends[place]
+        if better(blend, row, least, worst) and servable[row] and flags[row] != BARRED:
             keys[size], best[size] = blend, row
             size += 1
             if size == 2 * most:
@@ -251,9 +251,9 @@ def _cut(keys: Any, rows: Any, size: int, most: int) -> int:
         key, row = _median(keys, rows, low, high)
         left, right = low, high
         while left <= right:
-            while _better(keys[left], rows[left], key, row):
+            while better(keys[left], rows[left], key, row):
                 left += 1
-            while _better(key, row, keys[right], rows[right]):
+            while better(key, row, keys[right], rows[right]):
                 right -= 1
             if left <= right:
                 keys[left], keys[right] = keys[right], keys[left]
@@ -273,13 +273,14 @@ def _cut(keys: Any, rows: Any, size: int, most: int) -> int:
 def _median(keys: Any, rows: Any, low: int, high: int) -> Any:
     """Return the second best of first, middle and last, which splits what is sorted, too."""
     a, b, c = low, (low + high) // 2, high
-    if _better(keys[b], rows[b], keys[a], rows[a]):
+    if better(keys[b], rows[b], keys[a], rows[a]):
         a, b = b, a
-    if _better(keys[c], rows[c], keys[b], rows[b]):
-        b = a if _better(keys[c], rows[c], keys[a], rows[a]) else c
+    if better(keys[c], rows[c], keys[b], rows[b]):
+        b = a if better(keys[c], rows[c], keys[a], rows[a]) else c
     return keys[b], rows[b]
 
 
 @jit
-def _better(key: Any, row: int, other_key: Any, other_row: int) -> bool:
+def better(key: Any, row: int, other_key: Any, other_row: int) -> bool:
+    """Return whether a row comes before another: by its key, or as the lower one of a tie."""
     return bool(key > other_key or (key == other_key and row < other_row))

@@ -12,7 +12,7 @@ import numpy as np
 
 from online_models.compiled import jit, jit_sums
 
-OWN = 7
+OWN = 8
 """Columns between what rules and popularity say and what the history does; see ``OTHERS``."""
 
 
@@ -26,6 +26,7 @@ def write(
     places: Any,
     sums: Any,
     newest: Any,
+    heard: Any,
     mix: Any,
     counts: Any,
     totals: Any,
@@ -48,8 +49,8 @@ def write(
 ) -> None:
     """Write what has no log, to ``table``, and what is to have one, to ``logs``.
 
-    ``logs`` holds what rules and popularity say by channel and horizon, their blends, the age, and
-    the lifts by each value of the context.
+    ``logs`` holds what rules and popularity say by channel and horizon, what is ``heard`` of rules
+    at second hand, their blends, the age, and the lifts by each value of the context.
 
     Parameters
     ----------
@@ -62,14 +63,15 @@ def write(
     own = table[:, at + OWN :]
     _count(rows, places, sums, newest, mix, counts, totals, evidence, trust, logs, own[:, 3])
     for n in range(len(rows)):
-        logs[n, at + 3] = 1 + max(now_ms - first_seen_ms[rows[n]], 0) / unit_ms
-    lifts = logs[:, at + 4 :]
+        logs[n, at] = heard[n] + np.float32(1e-3)
+        logs[n, at + 4] = 1 + max(now_ms - first_seen_ms[rows[n]], 0) / unit_ms
+    lifts = logs[:, at + 5 :]
     _lift(rows, slots, context_counts, context_totals, few, everything, lifts)
     if len(vector):
-        alike = table[:, at : at + OWN - 3]
+        alike = table[:, at : at + OWN - 4]
         _liken(rows, vector, outputs, inputs, near, history[:most_alike], alike)
     else:
-        table[:, at : at + OWN - 3] = 0
+        table[:, at : at + OWN - 4] = 0
     _recall(rows, history, log_times, own)
     _recollect(rows, earlier, log_times, own[:, 6:8])
 
@@ -104,11 +106,11 @@ def finish(
     for n in range(len(table)):
         for c in range(at):
             table[n, c] = logs[n, c]
-        table[n, at + OWN + 8] = logs[n, at + 3]
-    _compare(logs[:, at : at + 3], table[:, at + OWN - 3 : at + OWN])
+        table[n, at + OWN + 8] = logs[n, at + 4]
+    _compare(logs[:, at : at + 4], table[:, at + OWN - 4 : at + OWN])
     own = table[:, at + OWN + 9 :]
     _taste(tasted, table[:, at - 1], table[:, at + OWN + 8], own[:, :tastes])
-    _sum_up(logs[:, at + 4 :], fields, own[:, tastes : tastes + lifts])
+    _sum_up(logs[:, at + 5 :], fields, own[:, tastes : tastes + lifts])
 
 
 @jit_sums
@@ -161,7 +163,7 @@ def _count(
             share = counts[row, h] * per_total[h] + least_share
             logs[n, 2 * channels + h] = share
             popular += blend[h] * share
-        logs[n, at], logs[n, at + 1], logs[n, at + 2] = both, last, popular
+        logs[n, at + 1], logs[n, at + 2], logs[n, at + 3] = both, last, popular
         ruled[n] = any_rule
 
 

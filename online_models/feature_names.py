@@ -13,6 +13,7 @@ OTHERS = (
     "encoder_below_best",
     "likeness_to_newest",
     "largest_likeness",
+    "rules_at_second_hand",
     "rules_below_best",
     "newest_rules_below_best",
     "popularity_below_best",

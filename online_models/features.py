@@ -26,16 +26,17 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     at = both + horizons
     # By column, as most columns are written, and standardised, one by one.
     table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32, order="F")
-    counts = np.empty((len(rows), at), dtype=np.float32, order="F")
+    counts = np.empty((len(rows), at + 1), dtype=np.float32, order="F")
     np.add(candidates.followers, np.float32(1e-2), out=counts[:, :both])
-    np.add(candidates.shares, np.float32(1e-6), out=counts[:, both:])
+    np.add(candidates.shares, np.float32(1e-6), out=counts[:, both:at])
+    np.add(candidates.heard, np.float32(1e-3), out=counts[:, at])
     if state.content.used:
         borrow(counts, candidates.content)
-    write_shortfalls(state, counts, table[:, at + ENCODED : at + ENCODED + 3])
-    np.log(counts, out=table[:, :at])
+    write_shortfalls(state, counts, table[:, at + ENCODED : at + ENCODED + 4])
+    np.log(counts[:, :at], out=table[:, :at])
     table[:, at : at + ENCODED] = candidates.encoded
     table[:, -len(CONTENT) :] = candidates.content
-    at += ENCODED + 3
+    at += ENCODED + 4
     recent = candidates.recency
     table[:, at] = recent
     np.log1p(candidates.times, out=table[:, at + 1], casting="same_kind")
@@ -47,7 +48,7 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at + 7] = log1p(len(earlier))
     log_hours = _log_hours(state, np.concatenate((rows, history)))
     table[:, at + 8] = log_hours[: len(rows)]
-    own, popular = table[:, at + 9 :], table[:, at - ENCODED - 4]
+    own, popular = table[:, at + 9 :], table[:, at - ENCODED - 5]
     write_taste(state, history, log_hours[len(rows) :], popular, table[:, at + 8], own[:, :TASTE])
     fields = state.contexts.fields.of(candidates.asked.slots)
     write_lifts(candidates.lifts, fields, own[:, TASTE : TASTE + LIFTS])

@@ -42,17 +42,21 @@ def encoded(state: ModelState, rows: Rows, asked: Asked) -> Floats:
 def write_shortfalls(state: ModelState, counts: Floats, table: Floats) -> None:
     """Write by how much each source's score alone falls short of the list's best, as logs.
 
+    Rules have three: at second hand, by the whole history, and by the newest item.
+
     Parameters
     ----------
     counts
-        Of rules, rules of the newest item, and popularity, as ``features`` takes the logs of them.
+        Of rules, rules of the newest item, popularity, and rules at second hand, as ``features``
+        takes the logs of them.
     table
-        Of shape ``(n, 3)``.
+        Of shape ``(n, 4)``.
     """
     channels, blends = state.rules.channels, table.T
-    blends[0] = state.rules.blend(counts[:, :channels])
-    blends[1] = state.rules.blend(counts[:, channels : 2 * channels])
-    blends[2] = state.popularity.blend(counts[:, 2 * channels :])
+    blends[0] = counts[:, -1]
+    blends[1] = state.rules.blend(counts[:, :channels])
+    blends[2] = state.rules.blend(counts[:, channels : 2 * channels])
+    blends[3] = state.popularity.blend(counts[:, 2 * channels : -1])
     np.log(blends, out=blends)
     blends -= np.fmax.reduce(blends, axis=1, keepdims=True, initial=-np.inf)
 

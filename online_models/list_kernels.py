@@ -15,7 +15,7 @@ from online_models.candidate_kernels import propose
 from online_models.compiled import jit
 from online_models.counting_kernels import count
 from online_models.feature_kernels import finish, taste, write
-from online_models.neighbour_kernels import follow, forget
+from online_models.neighbour_kernels import follow, forget, second_hand
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -73,6 +73,7 @@ class Model(NamedTuple):
     norm: float
     by_position: Floats
     mix: Floats
+    relays: int
     tops: Rows
     held: Rows
     counts: Floats
@@ -101,7 +102,7 @@ class Written(NamedTuple):
     table
         The features, of shape ``(candidates, features)``.
     logs
-        What is to have a log, flat: of each list of shape ``(candidates, at + 4 + slots)``.
+        What is to have a log, flat: of each list of shape ``(candidates, at + 5 + slots)``.
     rows
         The candidates, of shape ``(candidates,)``.
     tastes
@@ -140,7 +141,7 @@ def make(
             rows[:] = scratch.rows[:size]
             logs = _logs_of(n, waiting, model, written, logs_end, size)
             table = written.table[rows_end : rows_end + size]
-            _tell(n, rows, history, waiting, model, scratch, logs, written.tastes[n], table)
+            _tell(n, rows, history, found, waiting, model, scratch, logs, written.tastes[n], table)
             written.lengths[n], written.places[n] = size, place
             rows_end, logs_end = rows_end + size, logs_end + logs.size
         forget(found, scratch.neighbours, scratch.places)
@@ -171,12 +172,14 @@ def _gather(n: int, history: Any, waiting: Any, model: Any, scratch: Any) -> Any
         waiting.fresh[n],
         model.norm,
         model.by_position,
+        model.mix,
         history,
         scratch.places,
         scratch.neighbours,
         scratch.sums,
         scratch.rests,
         scratch.newest,
+        scratch.blends,
     )
     vector = _vector(n, waiting)
     near = waiting.near[n, : min(waiting.sizes[n], waiting.near.shape[1]) * (len(vector) > 0)]
@@ -186,8 +189,7 @@ def _gather(n: int, history: Any, waiting: Any, model: Any, scratch: Any) -> Any
         model.servable,
         found,
         scratch.neighbours,
-        scratch.sums,
-        model.mix,
+        scratch.blends,
         model.tops,
         model.held,
         near,
@@ -207,6 +209,7 @@ def _tell(
     n: int,
     rows: Any,
     history: Any,
+    found: int,
     waiting: Any,
     model: Any,
     scratch: Any,
@@ -216,6 +219,20 @@ def _tell(
 ) -> None:
     """Write a list's features, but for those that come of the logs, and what has one."""
     now_ms, longest = waiting.now_ms[n], model.counts.shape[1] - 1
+    heard = second_hand(
+        found,
+        scratch.neighbours,
+        scratch.blends,
+        model.relays,
+        model.ids,
+        model.weights,
+        model.rule_totals,
+        waiting.fresh[n],
+        model.norm,
+        model.mix,
+        rows,
+        scratch.lookup,
+    )
     write(
         rows,
         history,
@@ -225,6 +242,7 @@ def _tell(
         scratch.places,
         scratch.sums,
         scratch.newest,
+        heard,
         model.mix,
         model.counts,
         model.totals,
@@ -251,7 +269,7 @@ def _tell(
 
 @jit
 def _logs_of(n: int, waiting: Any, model: Any, written: Any, start: int, size: int) -> Any:
-    width = _at(model) + 4 + len(_held(waiting.slots[n]))
+    width = _at(model) + 5 + len(_held(waiting.slots[n]))
     return written.logs[start : start + size * width].reshape(size, width)
 
 

@@ -1,4 +1,4 @@
-"""The neighbours of one history, compiled: the same as ``Rules.neighbours`` finds."""
+"""The neighbours of one history, compiled: the same as ``Rules`` finds at first and second hand."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from online_models.candidate_kernels import better
 from online_models.compiled import jit
 
 
@@ -17,14 +18,16 @@ def follow(
     fresh: Any,
     norm: float,
     by_position: Any,
+    mix: Any,
     history: Any,
     places: Any,
     neighbours: Any,
     sums: Any,
     rests: Any,
     newest: Any,
+    blends: Any,
 ) -> int:
-    """Sum the rules of a history, newest first; return how many neighbours there are."""
+    """Sum and blend the rules of a history, newest first; return how many neighbours there are."""
     norms = _norms(totals, history, fresh, norm, by_position)
     found = 0
     channels = sums.shape[1]
@@ -47,9 +50,68 @@ def follow(
                 for c in range(channels):
                     rests[place, c] += weights[source, slot, c] * norms[k, c]
     for place in range(found):  # in the order in which numpy adds
+        blends[place] = 0
         for c in range(channels):
             sums[place, c] += rests[place, c]
+            blends[place] += sums[place, c] * mix[c]
     return found
+
+
+@jit
+def second_hand(
+    found: int,
+    neighbours: Any,
+    blends: Any,
+    most: int,
+    ids: Any,
+    weights: Any,
+    totals: Any,
+    fresh: Any,
+    norm: float,
+    mix: Any,
+    rows: Any,
+    lookup: Any,
+) -> Any:
+    """Return what ``Rules.second_hand`` does, by ``most`` neighbours, for rows that are distinct.
+
+    ``lookup`` has -1 for each row of the model, before and after.
+    """
+    said = np.zeros(len(rows), dtype=np.float32)
+    sources, strengths = _strongest(found, neighbours, blends, most)
+    norms = _norms(totals, sources, fresh, norm, strengths)
+    norms *= mix
+    for n in range(len(rows)):
+        lookup[rows[n]] = n
+    for k in range(len(sources)):
+        for slot in range(ids.shape[1]):
+            row = ids[sources[k], slot]
+            if row >= 0 and lookup[row] >= 0:
+                told = np.float32(0)
+                for c in range(len(mix)):
+                    told += weights[sources[k], slot, c] * norms[k, c]
+                said[lookup[row]] += told
+    for row in rows:
+        lookup[row] = -1
+    return said
+
+
+@jit
+def _strongest(found: int, neighbours: Any, blends: Any, most: int) -> Any:
+    """Return the neighbours of the largest blends, and these, best first; ties to the lower row."""
+    best, strengths = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.float32)
+    held = 0
+    for place in range(found):
+        row, blend, at = neighbours[place], blends[place], held
+        if held == most:
+            at -= 1
+            if not better(blend, row, strengths[at], best[at]):
+                continue
+        held = max(held, at + 1)
+        while at and better(blend, row, strengths[at - 1], best[at - 1]):
+            best[at], strengths[at] = best[at - 1], strengths[at - 1]
+            at -= 1
+        best[at], strengths[at] = row, blend
+    return best[:held], strengths[:held]
 
 
 @jit

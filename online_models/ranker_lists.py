@@ -28,6 +28,7 @@ from online_models.lists import GrowingLists
 from online_models.popularity import TRUST
 from online_models.retrieval import SOURCES, Retriever
 from online_models.rows import distinct, member
+from online_models.rules import RELAYS
 from online_models.state import ModelState
 from schemas.examples import Query
 
@@ -186,6 +187,7 @@ class RankerLists:
             norm=rules.norm,
             by_position=rules.position_weights,
             mix=rules.mix,
+            relays=RELAYS,
             tops=popularity.tops,
             held=popularity.held,
             counts=popularity.counts.array,
@@ -214,7 +216,7 @@ class RankerLists:
         horizons = len(state.popularity.held)
         most = int(self._most.sum()) + (horizons - 1) * int(self._most[0]) + 2 * BY_CONTENT
         most = count * min(most, state.items.size)
-        logs = most * (2 * state.rules.channels + horizons + 4 + MOST)
+        logs = most * (2 * state.rules.channels + horizons + 5 + MOST)
         if len(self._logs) < logs:
             self._logs = np.empty(logs, dtype=np.float32)
         return Written(
@@ -277,11 +279,11 @@ class RankerLists:
         at = 2 * channels + len(state.popularity.held)
         table[:, -len(CONTENT) :] = told(state, rows, profile)
         counts = logs.reshape(len(rows), -1)
-        new = borrow(counts[:, :at], table[:, -len(CONTENT) :])
+        new = borrow(counts[:, : at + 1], table[:, -len(CONTENT) :])
         if len(new):
-            counts[new, at] = state.rules.blend(counts[new, :channels])
-            counts[new, at + 1] = state.rules.blend(counts[new, channels : 2 * channels])
-            counts[new, at + 2] = state.popularity.blend(counts[new, 2 * channels : at])
+            counts[new, at + 1] = state.rules.blend(counts[new, :channels])
+            counts[new, at + 2] = state.rules.blend(counts[new, channels : 2 * channels])
+            counts[new, at + 3] = state.popularity.blend(counts[new, 2 * channels : at])
 
     def _made(self) -> Scratch:
         rules = self.state.rules

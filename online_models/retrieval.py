@@ -30,16 +30,17 @@ class Candidates:
 
     ``proposers`` tells by its bits which of ``SOURCES`` propose a row, of shape ``(n,)``.
     ``followers`` are the counts of rules, by the whole history and then by its newest item, of
-    shape ``(n, 2 * channels)``; ``shares`` are of shape ``(n, horizons)``, ``recency`` and
-    ``times`` as ``visits`` returns them, ``encoded`` as ``likeness`` makes it; ``lifts`` tells what
-    each value of the context lifts them by, of shape ``(n, values)``; ``content`` is as
-    ``content_source.told`` tells it.
+    shape ``(n, 2 * channels)``, ``heard`` is what rules tell at second hand, of shape ``(n,)``.
+    ``shares`` are of shape ``(n, horizons)``, ``recency`` and ``times`` as ``visits`` returns them,
+    ``encoded`` as ``likeness`` makes it; ``lifts`` tells what each value of the context lifts them
+    by, of shape ``(n, values)``; ``content`` is as ``content_source.told`` tells it.
     """
 
     rows: Rows
     asked: Asked
     proposers: Codes
     followers: Floats
+    heard: Floats
     shares: Floats
     recency: Floats
     times: Rows
@@ -125,11 +126,11 @@ class Retriever:
         """
         asked = read(self.state, query)
         barred = barred or permit(self.state.items, query, SlateRules())
-        followers, counts = self._followers(asked, barred)
+        found = self._neighbours(asked.history)
         profile = self.state.content.profile(asked.history)
         lists = [
             self._popular(barred),
-            self._best(followers, counts),
+            self._best(found, barred),
             self._near(asked, barred),
             barred.of(asked.history[: self.own_items]),
             alike(self.state, profile, barred.allows),
@@ -143,7 +144,7 @@ class Retriever:
             lists[0] = np.concatenate([lists[0], more])
             rows, proposers = union(lists)
             proposers &= ALL_SOURCES
-        return self._known(rows, asked, proposers, (followers, counts), profile)
+        return self._known(rows, asked, proposers, found, profile)
 
     def given(self, query: Query, rows: Rows) -> Candidates:
         """Return given rows, in rising order, as if every source had proposed them."""
@@ -163,17 +164,14 @@ class Retriever:
     def _neighbours(self, history: Rows) -> tuple[Rows, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))
 
-    def _followers(self, asked: Asked, barred: Permit) -> tuple[Rows, Floats]:
-        rows, counts = self._neighbours(asked.history)
+    def _best(self, found: tuple[Rows, Floats], barred: Permit) -> Rows:
+        """Return the strongest neighbours that may be shown."""
+        rules, (followers, counts) = self.state.rules, found
         if barred.bars:
-            allowed = barred.allows(rows)
-            return rows[allowed], counts[allowed]
-        return rows, counts
-
-    def _best(self, followers: Rows, counts: Floats) -> Rows:
+            allowed = barred.allows(followers)
+            followers, counts = followers[allowed], counts[allowed]
         if len(followers) <= self.by_rules:
             return followers
-        rules = self.state.rules
         scores = rules.blend(counts[:, : rules.channels])
         return followers[np.argpartition(-scores, self.by_rules - 1)[: self.by_rules]]
 
@@ -218,6 +216,7 @@ class Retriever:
             asked,
             proposers,
             followers,
+            state.rules.second_hand(rows, found, now_ms),
             state.popularity.shares(rows),
             *visits(rows, asked.history),
             encoded(state, rows, asked),

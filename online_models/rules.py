@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.decay import Landmarks
-from online_models.rows import firsts
+from online_models.rows import find, firsts
 from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 BACKWARD_SHARE = 0.5
+RELAYS = 10
+"""Neighbours whose own neighbours are heard. Twice as many tell hardly more, at twice the cost."""
 
 
 class Rules:
@@ -93,14 +95,43 @@ class Rules:
     def norms(self, history: Rows, now_ms: float) -> Floats:
         """Return what the scoring window's counts are worth now, of shape ``(h, channels)``."""
         history = history[: self.scoring_window]
+        return self._worth(history, self.position_weights[: len(history)], now_ms)
+
+    def second_hand(self, rows: Rows, found: tuple[Rows, Floats], now_ms: float) -> Floats:
+        """Return what the strongest neighbours' own rules say of rows, of shape ``(rows,)``.
+
+        Who follows what follows a history, though nobody has seen them in one unit: of rare items
+        that is often all there is to tell. Each of ``RELAYS`` neighbours has a say by its blend.
+
+        Parameters
+        ----------
+        rows
+            In rising order.
+        found
+            As ``neighbours`` returns it.
+        """
+        neighbours, counts = found
+        blends = np.einsum("nc,c->n", counts[:, : self.channels], self.mix)  # ties remain ties
+        best = (-blends).argsort(kind="stable")[:RELAYS]
+        relays = neighbours.take(best)
+        worth = self._worth(relays, blends.take(best), now_ms)
+        worth *= self.mix
+        weights = self.weights.array.take(relays, axis=0)  # (relays, neighbours, channels)
+        told = weights @ worth[:, :, None]
+        places, held = find(self.ids.array.take(relays, axis=0).ravel(), rows)
+        told = told.ravel()[held]
+        return np.bincount(places[held], told, minlength=len(rows)).astype(np.float32)
+
+    def _worth(self, sources: Rows, says: Floats, now_ms: float) -> Floats:
+        """Return what the counts of sources are worth now, by the say that each of them has."""
         forward = self.landmarks.fresh(now_ms)
         fresh = np.concatenate((forward, forward))
-        norms: Floats = np.divide(self.totals.array[history], fresh, dtype=np.float32)
-        norms += 1
-        np.power(norms, -self.norm, out=norms)
-        norms /= fresh
-        norms *= self.position_weights[: len(history), None]
-        return norms
+        worth: Floats = np.divide(self.totals.array[sources], fresh, dtype=np.float32)
+        worth += 1
+        np.power(worth, -self.norm, out=worth)
+        worth /= fresh
+        worth *= says[:, None]
+        return worth
 
     def blend(self, scores: Floats) -> Floats:
         """Return one score of the rules alone for each row of ``(n, channels)``."""
