@@ -9,7 +9,7 @@ from online_models.contexts import MOST, Contexts
 from online_models.counting import Counting
 from online_models.decay import FOREVER
 from online_models.popularity import Popularity
-from online_models.rules import BACKWARD_SHARE, Rules
+from online_models.rules import BACKWARD_SHARE, RELAYS, Rules
 from online_models.tables import Table
 
 HOUR = 3_600_000.0
@@ -161,3 +161,42 @@ def test_nothing_follows_what_is_not_known(history: list[int]) -> None:
     absorb(pair, random_events(50))
     rows, counts = pair[1].neighbours(np.array(history, dtype=np.int64), START)
     assert (len(rows), counts.shape) == (0, (0, 8))
+
+
+def told_naively(rules: Rules, history: list[int], now: float) -> dict[int, float]:
+    """What the strongest neighbours' own rules say, each neighbour weighed by its blend."""
+    rows, counts = rules.neighbours(np.array(history, dtype=np.int64), now)
+    blends = rules.blend(counts[:, : rules.channels])
+    told: dict[int, float] = defaultdict(float)
+    for place in sorted(range(len(rows)), key=lambda n: (-blends[n], rows[n]))[:RELAYS]:
+        further, theirs = rules.neighbours(rows[place : place + 1], now)
+        for row, said in zip(
+            further.tolist(), rules.blend(theirs[:, : rules.channels]), strict=True
+        ):
+            told[row] += float(blends[place] * said)
+    return told
+
+
+@pytest.mark.parametrize("history", [[], [40], [3], [7, 3, 11]])
+@pytest.mark.parametrize("events", [12, 300])
+def test_at_second_hand_speak_the_neighbours_of_the_strongest_neighbours(
+    history: list[int], events: int
+) -> None:
+    pair, now = models(), START + 30 * HOUR
+    absorb(pair, random_events(events))
+    rules, rows = pair[1], np.arange(0, 45, 2)
+    found = rules.neighbours(np.array(history, dtype=np.int64), now)
+    wanted = told_naively(rules, history, now)
+    heard = rules.second_hand(rows, found, now)
+    np.testing.assert_allclose(heard, [wanted[row] for row in rows.tolist()], rtol=1e-4)
+    if events == 300:
+        assert heard.any() == (history not in ([], [40]))
+
+
+def test_what_shares_no_unit_with_a_history_is_heard_of_by_what_it_shares_one_with() -> None:
+    pair = models()
+    absorb(pair, [(1, [0], 1.0, START), (2, [1], 1.0, START), (4, [3], 1.0, START)])
+    found = pair[1].neighbours(np.array([0]), START)
+    assert found[0].tolist() == [1]
+    heard = pair[1].second_hand(np.array([2, 3, 4]), found, START)
+    assert (heard > 0).tolist() == [True, False, False]
