@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from online_models.candidate_kernels import better
-from online_models.compiled import jit
+from online_models.compiled import jit, jit_sums
 
 
 @jit
@@ -57,7 +57,7 @@ def follow(
     return found
 
 
-@jit
+@jit_sums
 def second_hand(
     found: int,
     neighbours: Any,
