@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from bytewax.operators import StatefulBatchLogic
 
@@ -52,7 +53,7 @@ def learner_of(
         pass
     if config is not None and replica.version:
         check_reading(config, replica.state.config)
-    _warm_up(replica.state.config)
+    warm_up()
     return Learner(
         replica.state,
         Recommender(replica.state),
@@ -77,13 +78,15 @@ def check_reading(config: ModelConfig, learnt: ModelConfig) -> None:
         )
 
 
-def _warm_up(config: ModelConfig) -> None:
+@cache
+def warm_up() -> None:
     """Learn a throwaway stream: what comes first loads or compiles kernels, which events need not.
 
     Steps of the encoder are among it and lists for the ranker: of known items, for histories and
-    for other sessions alone, before a value of the context is followed and after.
+    for other sessions alone, before a value of the context is followed and after. Where nothing was
+    compiled before it takes longer than a lease lasts: it comes before that.
     """
-    learner = Learner(ModelState(config), publish_interval_ms=None)
+    learner = Learner(ModelState(ModelConfig()), publish_interval_ms=None)
     context: dict[str, Scalar] = {"field": "value"}
     for n in range(_WARM_UP_EVENTS):
         history = ("one",) if n % 2 else ()

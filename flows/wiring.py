@@ -15,7 +15,7 @@ from flows.cluster import leads
 from flows.elsewhere import Elsewhere
 from flows.failures import Failures
 from flows.incidents import Incidents
-from flows.learn import learner_of
+from flows.learn import learner_of, warm_up
 from flows.lease import Lease, this_process
 from flows.noticed import noticed
 from flows.outlets import Outlets, outlets_of
@@ -152,7 +152,12 @@ def going_on(settings: Settings, store: Store) -> Settings:
 
 
 def lease_of(store: Store, incidents: Incidents) -> Lease:
-    """Return the lease of a store's model, for this process; what it waits for is told."""
+    """Return the lease of a store's model, for this process; what it waits for is told.
+
+    What learns is compiled by then, should it never have been: that takes longer than a lease
+    lasts, and nobody would renew it.
+    """
+    warm_up()
     return Lease(noticed(store, incidents), owner=this_process(), now_ms=wall_ms)
 
 

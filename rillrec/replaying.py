@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from flows.dead_letters import DeadLetterFile
-from flows.learn import check_reading
+from flows.learn import check_reading, warm_up
 from flows.lease import Lease, this_process
 from flows.recommend import build_flow, wall_ms
 from flows.sources.file import FileSource
@@ -95,6 +95,7 @@ class Replay:
         self._store: Store = MemoryStore() if store is None else store
         self._lease: Lease | None = None
         if store is not None:
+            warm_up()  # to compile what learns takes longer than a lease lasts
             self._lease = Lease(store, owner=this_process(), now_ms=wall_ms)
             self._lease.hold()  # before the model is read: nobody else may go on with it
         config = structs.replace(settings.shapes(), seed=protocol.seed)

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from flows.incidents import Incident, Incidents
+from flows.learn import warm_up
 from flows.tally import Tally
 from flows.wiring import lease_of
 from schemas.errors import StoreUnavailable
@@ -23,6 +24,25 @@ class Away(MemoryStore):
         if self.failures >= 0:
             raise StoreUnavailable("the store does not answer: is it running?")
         return super().acquire(owner, ttl_ms)
+
+
+class Watched(MemoryStore):
+    """Notes whether what learns had been compiled when a lease was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.compiled: list[bool] = []
+
+    def acquire(self, owner: str, ttl_ms: int) -> str | None:
+        self.compiled.append(warm_up.cache_info().currsize > 0)
+        return super().acquire(owner, ttl_ms)
+
+
+def test_what_learns_is_compiled_before_the_lease_is_taken() -> None:
+    warm_up.cache_clear()
+    store = Watched()
+    lease_of(store, Incidents(Tally())).hold()
+    assert store.compiled == [True]
 
 
 def test_a_lease_that_waits_for_the_store_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
