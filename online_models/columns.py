@@ -14,10 +14,10 @@ Mask = npt.NDArray[np.bool_]
 class Columns:
     """A table's vectors with one row for each dimension, for products with all vectors at once.
 
-    A product that adds up whole rows of one dimension takes two thirds of the time of one that adds
-    up along each vector. The copy is made at the first product and takes as much memory as the
-    vectors do. Later products copy what the table calls stale, which is little: what was trained or
-    published since.
+    A product that adds one dimension after the other to all sums reads memory as fast as it comes;
+    one that adds up along each vector does not. The copy is made at the first product, and takes as
+    much memory as the vectors that it is asked for. Later ones copy what the table calls stale,
+    which is little: what was trained, published or evicted since.
 
     Parameters
     ----------

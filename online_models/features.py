@@ -26,13 +26,13 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     at = both + horizons
     # By column, as most columns are written, and standardised, one by one.
     table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32, order="F")
-    counts = np.empty((len(rows), at), dtype=np.float32, order="F")
+    counts = table[:, :at]  # their logs come last
     np.add(candidates.followers, np.float32(1e-2), out=counts[:, :both])
     np.add(candidates.shares, np.float32(1e-6), out=counts[:, both:])
     if state.content.used:
         borrow(counts, candidates.content)
     write_shortfalls(state, counts, table[:, at + ENCODED : at + ENCODED + 3])
-    np.log(counts, out=table[:, :at])
+    np.log(counts, out=counts)
     table[:, at : at + ENCODED] = candidates.encoded
     table[:, -len(CONTENT) :] = candidates.content
     at += ENCODED + 3
@@ -85,8 +85,10 @@ def write_taste(
     shares = popularity.counts.array[history, -1] / total
     share = np.add.reduce(np.log(shares + np.float32(1e-6))) / np.float32(len(history))
     age = np.float32(np.add.reduce(log_hours) / len(history))
-    table[:, 0], table[:, 1] = share, np.abs(popular - share)
-    table[:, 2], table[:, 3] = age, np.abs(aged - age)
+    columns = table.T
+    columns[0], columns[2] = share, age
+    np.abs(np.subtract(popular, share, out=columns[1]), out=columns[1])
+    np.abs(np.subtract(aged, age, out=columns[3]), out=columns[3])
 
 
 def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:

@@ -95,9 +95,10 @@ class Rules:
         history = history[: self.scoring_window]
         forward = self.landmarks.fresh(now_ms)
         fresh = np.concatenate((forward, forward))
-        norms: Floats = np.divide(self.totals.array[history], fresh, dtype=np.float32)
+        norms: Floats = self.totals.array.take(history, axis=0)
+        norms /= fresh
         norms += 1
-        np.power(norms, -self.norm, out=norms)
+        norms **= -self.norm
         norms /= fresh
         norms *= self.position_weights[: len(history), None]
         return norms
