@@ -17,11 +17,13 @@ from online_models.state import ModelState
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 HOUR_MS = 3_600_000.0
+VISITS = 8
+"""Features of what the unit and the user's other ones hold, just before the age."""
 
 
 def features(state: ModelState, candidates: Candidates) -> Floats:
     """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
-    rows, history, earlier = candidates.rows, candidates.asked.history, candidates.asked.earlier
+    rows, history = candidates.rows, candidates.asked.history
     both, horizons = candidates.followers.shape[1], candidates.shares.shape[1]
     at = both + horizons
     # By column, as most columns are written, and standardised, one by one.
@@ -36,22 +38,29 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
     table[:, at : at + ENCODED] = candidates.encoded
     table[:, -len(CONTENT) :] = candidates.content
     at += ENCODED + 3
-    recent = candidates.recency
-    table[:, at] = recent
-    np.log1p(candidates.times, out=table[:, at + 1], casting="same_kind")
-    table[:, at + 2] = recent == 1
-    table[:, at + 3] = state.rules.blend(candidates.rules) > 0
-    table[:, at + 4] = log1p(len(history))
-    table[:, at + 5] = len(set(history.tolist())) / max(1, len(history))
-    table[:, at + 6] = visits(rows, earlier)[0] if len(earlier) else 0
-    table[:, at + 7] = log1p(len(earlier))
+    _write_visits(state, candidates, table[:, at : at + VISITS])
+    at += VISITS
     log_hours = _log_hours(state, np.concatenate((rows, history)))
-    table[:, at + 8] = log_hours[: len(rows)]
-    own, popular = table[:, at + 9 :], table[:, at - ENCODED - 4]
-    write_taste(state, history, log_hours[len(rows) :], popular, table[:, at + 8], own[:, :TASTE])
+    table[:, at] = log_hours[: len(rows)]
+    own, popular = table[:, at + 1 :], counts[:, -1]
+    write_taste(state, history, log_hours[len(rows) :], popular, table[:, at], own[:, :TASTE])
     fields = state.contexts.fields.of(candidates.asked.slots)
     write_lifts(candidates.lifts, fields, own[:, TASTE : TASTE + LIFTS])
     return table
+
+
+def _write_visits(state: ModelState, candidates: Candidates, table: Floats) -> None:
+    """Write what is known of candidates from the unit and the other ones, to ``(n, VISITS)``."""
+    history, earlier = candidates.asked.history, candidates.asked.earlier
+    columns = table.T
+    columns[0] = candidates.recency
+    np.log1p(candidates.times, out=columns[1], casting="same_kind")
+    columns[2] = candidates.recency == 1
+    columns[3] = state.rules.blend(candidates.rules) > 0
+    columns[4] = log1p(len(history))
+    columns[5] = len(set(history.tolist())) / max(1, len(history))
+    columns[6] = visits(candidates.rows, earlier)[0] if len(earlier) else 0
+    columns[7] = log1p(len(earlier))
 
 
 def write_taste(
