@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from online_models.rows import Rows
 from online_models.state import ModelState
@@ -15,8 +14,7 @@ Floats = npt.NDArray[np.float32]
 NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What is asked for.
 
     Parameters

@@ -14,10 +14,10 @@ Mask = npt.NDArray[np.bool_]
 class Columns:
     """A table's vectors with one row for each dimension, for products with all vectors at once.
 
-    A product that adds up whole rows of one dimension takes two thirds of the time of one that adds
-    up along each vector. The copy is made at the first product and takes as much memory as the
-    vectors do. Later products copy what the table calls stale, which is little: what was trained or
-    published since.
+    A product that adds one dimension after the other to all sums reads memory as fast as it comes;
+    one that adds up along each vector does not. The copy is made at the first product, and takes as
+    much memory as the vectors that it is asked for. Later ones copy what the table calls stale,
+    which is little: what was trained, published or evicted since.
 
     Parameters
     ----------
@@ -28,6 +28,7 @@ class Columns:
     def __init__(self, vectors: Table) -> None:
         self.vectors = vectors
         self._columns = np.zeros((0, 0), dtype=np.float32)
+        self._read = 0, 0  # the writes that it holds, and how many rows
 
     def product(self, query: Floats, size: int) -> Floats:
         """Return the products of a query with the first vectors, of shape ``(size,)``.
@@ -35,10 +36,12 @@ class Columns:
         They differ from those of the vectors themselves in the last bits, being added up in another
         order.
         """
-        if self.vectors.stale is None:
+        stale, written = self.vectors.stale, (self.vectors.writes, size)
+        if stale is None:
             self._copy(size)
-        else:
-            self._refresh(self.vectors.stale, size)
+        elif self._read != written:
+            self._refresh(stale, size)
+        self._read = written
         return query @ self._columns[:, :size]
 
     def forget(self) -> None:
@@ -54,6 +57,5 @@ class Columns:
 
     def _refresh(self, stale: Mask, size: int) -> None:
         rows = np.flatnonzero(stale[:size])
-        if len(rows):
-            self._columns[:, rows] = self.vectors.array[rows].T
-            stale[rows] = False
+        self._columns[:, rows] = self.vectors.array[rows].T
+        stale[rows] = False

@@ -153,10 +153,11 @@ class Contexts:
         few = np.float32(PRIOR_EVENTS) * fresh
         totals = self.totals.array
         shares = self.counts.array[rows, EVERYTHING] / max(totals[EVERYTHING], few[0])
-        shares = (shares + np.float32(1e-6))[:, None]  # (rows, 1)
-        counts = self.counts.array[rows[:, None], slots]
-        lifts: Floats = np.log((counts + few * shares) / ((totals[slots] + few) * shares))
-        return lifts
+        shares += np.float32(1e-6)
+        counts = self.counts.array[rows, slots[:, None]]  # (slots, rows): short loops take longer
+        totals = (totals[slots] + few)[:, None]
+        lifts: Floats = np.log((counts + few * shares) / (totals * shares))
+        return lifts.T
 
     def _find(self, context: Mapping[str, Scalar]) -> Rows:
         held = self._held()

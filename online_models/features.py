@@ -17,16 +17,18 @@ from online_models.state import ModelState
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 HOUR_MS = 3_600_000.0
+VISITS = 8
+"""Features of what the unit and the user's other ones hold, just before the age."""
 
 
 def features(state: ModelState, candidates: Candidates) -> Floats:
     """Return the features of candidates, of shape ``(n, features)``; counts are on a log scale."""
-    rows, history, earlier = candidates.rows, candidates.asked.history, candidates.asked.earlier
+    rows, history = candidates.rows, candidates.asked.history
     both, horizons = candidates.followers.shape[1], candidates.shares.shape[1]
     at = both + horizons
     # By column, as most columns are written, and standardised, one by one.
     table = np.empty((len(rows), at + len(OTHERS) + len(CONTENT)), dtype=np.float32, order="F")
-    counts = np.empty((len(rows), at + 1), dtype=np.float32, order="F")
+    counts = table[:, : at + 1]  # before what stands there in the end
     np.add(candidates.followers, np.float32(1e-2), out=counts[:, :both])
     np.add(candidates.shares, np.float32(1e-6), out=counts[:, both:at])
     np.add(candidates.heard, np.float32(1e-3), out=counts[:, at])
@@ -34,25 +36,33 @@ def features(state: ModelState, candidates: Candidates) -> Floats:
         borrow(counts, candidates.content)
     write_shortfalls(state, counts, table[:, at + ENCODED : at + ENCODED + 4])
     np.log(counts[:, :at], out=table[:, :at])
+    popular = table[:, at - 1]
     table[:, at : at + ENCODED] = candidates.encoded
     table[:, -len(CONTENT) :] = candidates.content
     at += ENCODED + 4
-    recent = candidates.recency
-    table[:, at] = recent
-    np.log1p(candidates.times, out=table[:, at + 1], casting="same_kind")
-    table[:, at + 2] = recent == 1
-    table[:, at + 3] = state.rules.blend(candidates.rules) > 0
-    table[:, at + 4] = log1p(len(history))
-    table[:, at + 5] = len(set(history.tolist())) / max(1, len(history))
-    table[:, at + 6] = visits(rows, earlier)[0] if len(earlier) else 0
-    table[:, at + 7] = log1p(len(earlier))
+    _write_visits(state, candidates, table[:, at : at + VISITS])
+    at += VISITS
     log_hours = _log_hours(state, np.concatenate((rows, history)))
-    table[:, at + 8] = log_hours[: len(rows)]
-    own, popular = table[:, at + 9 :], table[:, at - ENCODED - 5]
-    write_taste(state, history, log_hours[len(rows) :], popular, table[:, at + 8], own[:, :TASTE])
+    table[:, at] = log_hours[: len(rows)]
+    own = table[:, at + 1 :]
+    write_taste(state, history, log_hours[len(rows) :], popular, table[:, at], own[:, :TASTE])
     fields = state.contexts.fields.of(candidates.asked.slots)
     write_lifts(candidates.lifts, fields, own[:, TASTE : TASTE + LIFTS])
     return table
+
+
+def _write_visits(state: ModelState, candidates: Candidates, table: Floats) -> None:
+    """Write what is known of candidates from the unit and the other ones, to ``(n, VISITS)``."""
+    history, earlier = candidates.asked.history, candidates.asked.earlier
+    columns = table.T
+    columns[0] = candidates.recency
+    np.log1p(candidates.times, out=columns[1], casting="same_kind")
+    columns[2] = candidates.recency == 1
+    columns[3] = state.rules.blend(candidates.rules) > 0
+    columns[4] = log1p(len(history))
+    columns[5] = len(set(history.tolist())) / max(1, len(history))
+    columns[6] = visits(candidates.rows, earlier)[0] if len(earlier) else 0
+    columns[7] = log1p(len(earlier))
 
 
 def write_taste(
@@ -86,8 +96,10 @@ def write_taste(
     shares = popularity.counts.array[history, -1] / total
     share = np.add.reduce(np.log(shares + np.float32(1e-6))) / np.float32(len(history))
     age = np.float32(np.add.reduce(log_hours) / len(history))
-    table[:, 0], table[:, 1] = share, np.abs(popular - share)
-    table[:, 2], table[:, 3] = age, np.abs(aged - age)
+    columns = table.T
+    columns[0], columns[2] = share, age
+    np.abs(np.subtract(popular, share, out=columns[1]), out=columns[1])
+    np.abs(np.subtract(aged, age, out=columns[3]), out=columns[3])
 
 
 def write_lifts(lifts: Floats, fields: Rows, table: Floats) -> None:

@@ -28,7 +28,7 @@ BLOCK = 64
 MOST_BESIDE = 10_000
 """Rows that a graph may lack before a new one is due: they are gathered one by one."""
 MANY = 5_000
-"""From so many rows on a search of all reads a copy by columns; fewer take next to nothing."""
+"""From so many rows on an exact search reads a copy by columns: fewer take next to nothing."""
 ROUNDING = 1e-5
 """By so much of a score, and at least so much, its last bits differ in whatever order it is added
 up; with some room."""
@@ -190,9 +190,8 @@ def build_graph(
 def _largest(scores: Floats, count: int, among: Mask | None) -> Rows:
     """Return rows in rising order, all of the ``count`` largest scores among them, and few more.
 
-    ``scores`` may be off by rounding, and are written.
-
-    Of the largest of every ``BLOCK`` scores, the ``count``-th is no larger than that of all.
+    Of the largest of every ``BLOCK`` scores, the ``count``-th is no larger than that of all. Scores
+    may be off by ``ROUNDING``, and those of rows that must not be found are overwritten.
     """
     if among is not None:
         among = among[: len(scores)]

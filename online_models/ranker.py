@@ -68,7 +68,7 @@ class Ranker:
         z[:, n] = 1  # it meets the biases, which lie behind the hidden weights
         biased = flat[n : -self.hidden].reshape(n + 1, self.hidden)
         active: Floats = z @ biased  # (candidates, hidden)
-        np.maximum(active, np.float32(0), out=active)
+        active.clip(0, np.inf, out=active)
         scores: Floats = active @ flat[-self.hidden :]
         scores += z[:, :n] @ flat[:n]
         return scores
@@ -76,7 +76,7 @@ class Ranker:
     def _standardise(self, features: Floats, z: Floats) -> Floats:
         np.subtract(features, self.norms.array[0], out=z)
         z *= self._scale.of(self.norms.array[1])
-        return z.clip(-6, 6, out=z)  # np.clip takes its time
+        return z.clip(-6, 6, out=z)
 
 
 def _scale(variance: Floats) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import compress, product
 
 import numpy as np
@@ -70,8 +69,7 @@ class Slate(Struct, frozen=True):
     relaxed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(Struct, frozen=True):
     """All candidates of a query with their features and scores, in rising order of rows."""
 
     candidates: Candidates

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from online_models.asked import NO_ROWS, Asked, read
 from online_models.content import Profile
@@ -24,8 +24,7 @@ SOURCES = ("popularity", "rules", "encoder", "session", "content")
 ALL_SOURCES = np.bitwise_or.reduce(BIT[: len(SOURCES)])
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(Struct, frozen=True):
     """Rows in rising order, with what the sources know of each.
 
     ``proposers`` tells by its bits which of ``SOURCES`` propose a row, of shape ``(n,)``.

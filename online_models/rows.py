@@ -55,10 +55,11 @@ def union(lists: Sequence[Rows]) -> tuple[Rows, Codes]:
     (array([1, 5]), array([1, 3], dtype=uint8))
     """
     keys = np.concatenate(lists) << LIST_BITS
-    end = len(lists[0])
-    for number, rows in enumerate(lists[1:], 1):
-        start, end = end, end + len(rows)
-        keys[start:end] |= number
+    start = 0
+    for number, rows in enumerate(lists):
+        part = keys[start : start + len(rows)]
+        part |= number
+        start += len(rows)
     keys.sort()
     ordered = keys >> LIST_BITS
     starts = firsts(ordered).nonzero()[0]

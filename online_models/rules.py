@@ -126,9 +126,10 @@ class Rules:
         """Return what the counts of sources are worth now, by the say that each of them has."""
         forward = self.landmarks.fresh(now_ms)
         fresh = np.concatenate((forward, forward))
-        worth: Floats = np.divide(self.totals.array[sources], fresh, dtype=np.float32)
+        worth: Floats = self.totals.array.take(sources, axis=0)
+        worth /= fresh
         worth += 1
-        np.power(worth, -self.norm, out=worth)
+        worth **= -self.norm
         worth /= fresh
         worth *= says[:, None]
         return worth

@@ -37,8 +37,10 @@ class Table:
     dirty
         Which cells have not left yet since they changed.
     stale
-        Which cells changed since they were copied; ``None`` where nobody keeps a copy, or all of it
+        Which rows changed since they were copied; ``None`` where nobody keeps a copy, or all of it
         is to be made anew.
+    writes
+        How many times rows became stale: whether any did is told at once by it.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Table:
             self.array[...] = fill
         self.dirty = np.zeros(full[:index_dims], dtype=bool)
         self.stale: npt.NDArray[np.bool_] | None = None
+        self.writes = 0
         self._cell = full[index_dims:]
 
     def grow(self, capacity: int) -> None:
@@ -132,7 +135,7 @@ class Table:
         cells[index] = values.reshape((len(index), *self._cell))
         self.dirty.reshape(-1)[index] = False  # whoever reads the log has it already
         if self.stale is not None:
-            self.stale.reshape(-1)[index] = True
+            self._outdate(index // self.dirty[0].size)
         return index.astype(np.int64)
 
     def puts(self, index: npt.NDArray[np.int64]) -> Iterator[Put]:
@@ -147,3 +150,4 @@ class Table:
     def _outdate(self, rows: int | npt.NDArray[np.int64]) -> None:
         if self.stale is not None:
             self.stale[rows] = True
+            self.writes += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,9 +107,8 @@ def _kept(found: Candidates, mask: npt.NDArray[np.bool_]) -> Candidates:
     """Return some of the candidates: every field but the query has one entry for each."""
     if mask.all():
         return found
-    names = [field.name for field in dataclasses.fields(found) if field.name != "asked"]
-    fields = {name: getattr(found, name)[mask] for name in names}
-    kept = dataclasses.replace(found, **fields)
+    names = [name for name in found.__struct_fields__ if name != "asked"]
+    kept = structs.replace(found, **{name: getattr(found, name)[mask] for name in names})
     kept.encoded[:, 1] = below_best(kept.encoded[:, 0])  # who was left out is nobody's best
     kept.content[:, SHORTFALL] = below_best(kept.content[:, SCORE])
     return kept

@@ -4,10 +4,10 @@ places, and the best of the rest fill it under the caps."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from online_models.facets import NONE
 from online_models.items import ItemTable
@@ -22,8 +22,7 @@ Floats = npt.NDArray[np.float32]
 Moves = dict[int, tuple[str, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(Struct, frozen=True):
     """Candidates that all hard rules allow, as the rules look at them.
 
     ``proposed`` tells which of them a source proposed; the others may only be pinned or sponsored.
@@ -38,8 +37,7 @@ class Ranked:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arranged:
+class Arranged(Struct, frozen=True):
     """A slate, as places of candidates.
 
     Parameters
@@ -55,8 +53,8 @@ class Arranged:
     """
 
     places: Rows
-    moves: Moves = field(default_factory=dict)
-    passed: dict[int, str] = field(default_factory=dict)
+    moves: Moves = {}
+    passed: dict[int, str] = {}
     sponsored: frozenset[int] = frozenset()
     relaxed: tuple[str, ...] = ()
 

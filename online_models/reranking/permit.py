@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
+from msgspec import Struct
 
 from online_models.facets import Facets
 from online_models.items import ItemTable
@@ -32,8 +32,7 @@ from schemas.slate_rules import SlateRules
 UNKNOWN_AGE = -1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(Struct, frozen=True):
     """Which rows a request may be shown.
 
     ``barred`` are rows in rising order that the user must not be shown again; ``servable`` tells of

@@ -54,6 +54,8 @@ def test_top_lists_equal_brute_force_after_anything(happened: list[tuple[str, ob
             popularity.touch_all()
         else:
             popularity.lists(ROWS)
+        heads = [rows[:2].tolist() for rows in popularity.lists(ROWS)]
+        assert popularity.leading(2, ROWS).tolist() == sorted(set().union(*heads))
     assert [rows.tolist() for rows in popularity.lists(ROWS)] == brute_force(popularity)
 
 
