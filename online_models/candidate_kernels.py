@@ -88,7 +88,8 @@ def propose(
         flags[row] = BARRED
     count = _popular(tops, held, servable, most[0], flags, rows)
     count = _ruled(found, neighbours, sums, mix, servable, most[1], flags, rows, count)
-    count = _near(near, vector, outputs, servable, most[2], flags, rows, count)
+    bars = len(barred)
+    count = _near(near, vector, outputs, servable, most[2], bars, flags, rows, count)
     count = _first(nearest, servable, most[2], flags, rows, count)
     for k in range(min(len(history), most[3])):
         count = _add(history[k], servable, flags, rows, count)
@@ -165,6 +166,7 @@ def _near(
     outputs: Any,
     servable: Any,
     most: int,
+    bars: int,
     flags: Any,
     rows: Any,
     count: int,
@@ -172,50 +174,56 @@ def _near(
     """Propose the best by scores that are made here, of those that ``near`` says may be.
 
     Linear algebra adds up in another order for one query than for several at once, and lists must
-    not depend on how many are made at once.
+    not depend on how many are made at once. ``bars`` is how many rows are barred.
     """
     if not (len(near) and most):
         return count
-    least = _least(near, servable, most, flags, rows, count)
+    least = _least(near, servable, most + bars)
     least -= np.float32(ROUNDING) * (1 + abs(least))
-    room, size = count + 2 * most, 0
-    keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
-    for n in range(count):
-        if near[rows[n]] >= least:
-            keys[size], best[size] = _score(vector, outputs[rows[n]]), rows[n]
-            size += 1
+    keys, best = np.empty(3 * most, dtype=np.float32), np.empty(3 * most, dtype=np.int64)
+    size = scored = 0
     for row in range(len(near)):
-        if near[row] >= least and flags[row] == 0 and servable[row]:
-            keys[size], best[size] = _score(vector, outputs[row]), row
+        if near[row] >= least and flags[row] != BARRED and servable[row]:
+            best[size] = row
             size += 1
-            if size == room:
-                size = _cut(keys, best, size, most)
-    for n in range(_cut(keys, best, size, most)):
+            if size == len(best):
+                size = scored = _best(vector, outputs, keys, best, scored, size, most)
+    for n in range(_best(vector, outputs, keys, best, scored, size, most)):
         count = _add(best[n], servable, flags, rows, count)
     return count
 
 
 @jit
-def _least(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> Any:
-    """Return the score of the last of the best, -inf where there are no more than may be."""
-    room = count + 2 * most
-    keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
-    for n in range(count):  # the others' come first: they score well, and few are better
-        keys[n], best[n] = near[rows[n]], rows[n]
-    size, least = _cut(keys, best, count, most), np.float32(-np.inf)
-    if count > most:  # as many as may be are in no order yet
-        least = keys[most - 1]
-    for row in range(len(near)):
-        if near[row] > least and flags[row] == 0 and servable[row]:
-            keys[size], best[size] = near[row], row
-            size += 1
-            if size == room:
-                size = _cut(keys, best, size, most)
-                least = keys[most - 1]
-    if size <= most:
-        return least
-    _cut(keys, best, size, most)
-    return keys[most - 1]
+def _best(
+    vector: Any, outputs: Any, keys: Any, rows: Any, scored: int, size: int, most: int
+) -> int:
+    """Score the rows from ``scored`` on, and move the best to the front; return how many."""
+    for n in range(scored, size):
+        keys[n] = _score(vector, outputs[rows[n]])
+    return _cut(keys, rows, size, most)
+
+
+@jit
+def _least(near: Any, servable: Any, rank: int) -> Any:
+    """Return a score that at least ``rank`` servable rows reach, where there are so many.
+
+    Few more do: it is the best but so many of the best of groups, of which there are four for each
+    row that is wanted, so that few hold two. The groups take turns: the best of several of them are
+    found at a time.
+    """
+    groups = 4 * rank
+    best = np.full(groups, -np.inf, dtype=np.float32)
+    for start in range(0, len(near), groups):
+        _raise(best, near[start : start + groups], servable[start : start + groups])
+    _cut(best, np.arange(groups), groups, rank)
+    return best[rank - 1]
+
+
+@jit
+def _raise(best: Any, scores: Any, servable: Any) -> None:
+    for n in range(len(scores)):
+        score = scores[n] if servable[n] else np.float32(-np.inf)
+        best[n] = score if score > best[n] else best[n]  # noqa: FURB136 - see ``standardise``
 
 
 @jit_sums
