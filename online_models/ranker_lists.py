@@ -10,7 +10,7 @@ import numpy.typing as npt
 from online_models import encoder_kernels
 from online_models import list_kernels as kernels
 from online_models.asked import NO_ROWS, earlier_of, history_of, slots_of
-from online_models.awaited_lists import Awaited, joined, joined_arrays
+from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
 from online_models.content import Profile
 from online_models.content_source import BY_CONTENT, alike, borrow, told
@@ -22,6 +22,7 @@ from online_models.encoder import HEADS, NEAR, READS, USES
 from online_models.feature_names import CONTENT, LIFTS, TASTE, told_by
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
+from online_models.joined_kernels import joined, joined_arrays, pad
 from online_models.likeness import LIKE_ITEMS
 from online_models.list_kernels import Model, Waiting, Written
 from online_models.lists import GrowingLists
@@ -149,9 +150,9 @@ class RankerLists:
         histories = np.empty((len(awaited), state.config.learning_window), dtype=np.int64)
         earlier = np.empty((len(awaited), state.encoder.window), dtype=np.int64)
         slots = np.empty((len(awaited), MOST), dtype=np.int64)
-        joined([one.history for one in awaited]).pad(histories)
-        joined([one.earlier for one in awaited]).pad(earlier)
-        joined_arrays([one.slots for one in awaited]).pad(slots)
+        pad(joined([one.history for one in awaited]), histories)
+        pad(joined([one.earlier for one in awaited]), earlier)
+        pad(joined_arrays([one.slots for one in awaited]), slots)
         vectors = self._vectors(histories, earlier, slots)
         numbers = np.array([(one.event, one.target, one.size, one.now_ms) for one in awaited])
         events, targets, sizes, now_ms = numbers.T.copy()
