@@ -58,17 +58,21 @@ def earlier_rows(state: ModelState, query: Query) -> Rows:
 
 def history_of(state: ModelState, query: Query) -> list[int]:
     """Return what ``history_rows`` does, as a list."""
-    return state.items.rows_of(query.history[-state.config.learning_window :])[::-1]
+    return _newest(state, query.history, state.config.learning_window)
 
 
 def earlier_of(state: ModelState, query: Query) -> list[int]:
     """Return what ``earlier_rows`` does, as a list."""
-    return state.items.rows_of(query.earlier[-state.config.encoder_window :])[::-1]
+    return _newest(state, query.earlier, state.config.encoder_window)
 
 
 def slots_of(state: ModelState, query: Query) -> Rows:
     """Return the slots of a query's followed values, of the context and of the moment."""
     return state.contexts.slots_of(query.context, query.moment)
+
+
+def _newest(state: ModelState, item_ids: tuple[str, ...], most: int) -> list[int]:
+    return state.items.rows_of(item_ids[-most:])[::-1] if item_ids else []
 
 
 def _array(rows: list[int]) -> Rows:

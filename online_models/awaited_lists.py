@@ -7,16 +7,9 @@ counted as the lists are made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from online_models.items import UNKNOWN
 from online_models.rows import Rows
-
-Floats = npt.NDArray[np.float32]
 
 
 class Awaited(NamedTuple):
@@ -56,29 +49,3 @@ class Awaited(NamedTuple):
     def readable(self) -> bool:
         """Whether the encoder has anything to read."""
         return bool(len(self.history) or len(self.earlier))
-
-
-class Joined(NamedTuple):
-    """Rows of several lists one after another, and where those of each list end."""
-
-    rows: Rows
-    ends: Rows
-
-    def pad(self, table: Rows) -> None:
-        """Write each list's rows to a row of a table, and -1 behind them."""
-        table[:] = UNKNOWN
-        lengths = np.diff(self.ends, prepend=0)
-        starts = np.repeat(self.ends - lengths, lengths)
-        owners = np.repeat(np.arange(len(lengths)), lengths)
-        table[owners, np.arange(len(self.rows)) - starts] = self.rows
-
-
-def joined(lists: Sequence[Sequence[int]]) -> Joined:
-    """Return rows one after another."""
-    rows = np.array([row for one in lists for row in one], dtype=np.int64)
-    return Joined(rows, np.cumsum([len(one) for one in lists]))
-
-
-def joined_arrays(lists: Sequence[Rows]) -> Joined:
-    """Return the rows of arrays one after another."""
-    return Joined(np.concatenate(lists), np.cumsum([len(one) for one in lists]))

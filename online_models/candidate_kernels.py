@@ -1,7 +1,8 @@
 """The candidates of one list, compiled: the same as ``Retriever`` finds, many times cheaper.
 
 Rows are looked up in ``Scratch`` instead of being sorted and searched for: it has a cell for each
-row of the model, and is as good as new after each list.
+row of the model, and is as good as new after each list. Loops call nothing that takes arrays: to
+count who refers to them takes longer than what they hold.
 """
 
 from __future__ import annotations
@@ -90,43 +91,47 @@ def propose(
     """
     for row in barred:
         flags[row] = BARRED
-    count = _popular(tops, held, servable, most[0], flags, rows)
-    count = _ruled(found, neighbours, blends, servable, most[1], flags, rows, count)
-    count = _near(near, vector, outputs, servable, most[2], flags, rows, count)
-    count = _first(nearest, servable, most[2], flags, rows, count)
-    for k in range(min(len(history), most[3])):
-        count = _add(history[k], servable, flags, rows, count)
-    for row in alike:
-        count = _add(row, servable, flags, rows, count)
+    own = history[: most[3]]
+    bound = len(held) * most[0] + most[1] + 2 * most[2] + len(own) + len(alike)
+    several, count = np.empty(bound, dtype=np.int64), 0  # some by more than one
+    for h in range(len(held)):
+        count = _first(tops[h, : held[h]], servable, most[0], flags, several, count)
+    count = _ruled(found, neighbours, blends, servable, most[1], flags, several, count)
+    bars = len(barred)
+    count = _near(near, vector, outputs, servable, most[2], bars, flags, several, count)
+    count = _first(nearest, servable, most[2], flags, several, count)
+    count = _first(own, servable, len(own), flags, several, count)
+    count = _first(alike, servable, len(alike), flags, several, count)
+    return _once(several[:count], barred, flags, rows)
+
+
+@jit
+def _first(found: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> int:
+    """Add the first that may be shown to ``rows``; return how many are there now."""
+    end = count + most
+    for row in found:
+        if count == end:
+            break
+        if servable[row] and flags[row] != BARRED:
+            rows[count] = row
+            count += 1
+    return count
+
+
+@jit
+def _once(several: Any, barred: Any, flags: Any, rows: Any) -> int:
+    """Write each row once, in rising order, and make the flags as good as new."""
+    count = 0
+    for row in several:
+        if flags[row] != PROPOSED:
+            flags[row] = PROPOSED
+            rows[count] = row
+            count += 1
     for row in barred:
         flags[row] = 0
     for place in range(count):
         flags[rows[place]] = 0
     rows[:count].sort()
-    return count
-
-
-@jit
-def _add(row: int, servable: Any, flags: Any, rows: Any, count: int) -> int:
-    if flags[row] == 0 and servable[row]:
-        flags[row] = PROPOSED
-        rows[count] = row
-        return count + 1
-    return count
-
-
-@jit
-def _popular(tops: Any, held: Any, servable: Any, most: int, flags: Any, rows: Any) -> int:
-    count = 0
-    for h in range(len(held)):
-        taken = 0
-        for n in range(held[h]):
-            if taken == most:
-                break
-            row = tops[h, n]
-            if servable[row] and flags[row] != BARRED:
-                count = _add(row, servable, flags, rows, count)
-                taken += 1
     return count
 
 
@@ -153,9 +158,9 @@ def _ruled(
             if size == 2 * most:
                 size = _cut(keys, best, size, most)
                 least, worst = keys[most - 1], best[most - 1]
-    for n in range(_cut(keys, best, size, most)):
-        count = _add(best[n], servable, flags, rows, count)
-    return count
+    size = _cut(keys, best, size, most)
+    rows[count : count + size] = best[:size]
+    return count + size
 
 
 @jit
@@ -165,6 +170,7 @@ def _near(
     outputs: Any,
     servable: Any,
     most: int,
+    bars: int,
     flags: Any,
     rows: Any,
     count: int,
@@ -172,70 +178,64 @@ def _near(
     """Propose the best by scores that are made here, of those that ``near`` says may be.
 
     Linear algebra adds up in another order for one query than for several at once, and lists must
-    not depend on how many are made at once.
+    not depend on how many are made at once. ``bars`` is how many rows are barred.
     """
     if not (len(near) and most):
         return count
-    least = _least(near, servable, most, flags, rows, count)
+    least = _least(near, servable, most + bars)
     least -= np.float32(ROUNDING) * (1 + abs(least))
-    room, size = count + 2 * most, 0
-    keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
-    for n in range(count):
-        if near[rows[n]] >= least:
-            keys[size], best[size] = _score(vector, outputs[rows[n]]), rows[n]
-            size += 1
+    keys, best = np.empty(3 * most, dtype=np.float32), np.empty(3 * most, dtype=np.int64)
+    size = scored = 0
     for row in range(len(near)):
-        if near[row] >= least and flags[row] == 0 and servable[row]:
-            keys[size], best[size] = _score(vector, outputs[row]), row
+        if near[row] >= least and flags[row] != BARRED and servable[row]:
+            best[size] = row
             size += 1
-            if size == room:
-                size = _cut(keys, best, size, most)
-    for n in range(_cut(keys, best, size, most)):
-        count = _add(best[n], servable, flags, rows, count)
-    return count
+            if size == len(best):
+                size = scored = _best(vector, outputs, keys, best, scored, size, most)
+    size = _best(vector, outputs, keys, best, scored, size, most)
+    rows[count : count + size] = best[:size]
+    return count + size
 
 
 @jit
-def _least(near: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> Any:
-    """Return the score of the last of the best, -inf where there are no more than may be."""
-    room = count + 2 * most
-    keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
-    for n in range(count):  # the others' come first: they score well, and few are better
-        keys[n], best[n] = near[rows[n]], rows[n]
-    size, least = _cut(keys, best, count, most), np.float32(-np.inf)
-    if count > most:  # as many as may be are in no order yet
-        least = keys[most - 1]
-    for row in range(len(near)):
-        if near[row] > least and flags[row] == 0 and servable[row]:
-            keys[size], best[size] = near[row], row
-            size += 1
-            if size == room:
-                size = _cut(keys, best, size, most)
-                least = keys[most - 1]
-    if size <= most:
-        return least
-    _cut(keys, best, size, most)
-    return keys[most - 1]
+def _best(
+    vector: Any, outputs: Any, keys: Any, rows: Any, scored: int, size: int, most: int
+) -> int:
+    """Score the rows from ``scored`` on, and move the best to the front; return how many."""
+    _score(vector, outputs, rows[scored:size], keys[scored:size])
+    return _cut(keys, rows, size, most)
+
+
+@jit
+def _least(near: Any, servable: Any, rank: int) -> Any:
+    """Return a score that at least ``rank`` servable rows reach, where there are so many.
+
+    Few more do: it is the best but so many of the best of groups, of which there are four for each
+    row that is wanted, so that few hold two. The groups take turns: the best of several of them are
+    found at a time.
+    """
+    groups = 4 * rank
+    best = np.full(groups, -np.inf, dtype=np.float32)
+    for start in range(0, len(near), groups):
+        _raise(best, near[start : start + groups], servable[start : start + groups])
+    _cut(best, np.arange(groups), groups, rank)
+    return best[rank - 1]
+
+
+@jit
+def _raise(best: Any, scores: Any, servable: Any) -> None:
+    for n in range(len(scores)):
+        score = scores[n] if servable[n] else np.float32(-np.inf)
+        best[n] = score if score > best[n] else best[n]  # noqa: FURB136 - see ``standardise``
 
 
 @jit_sums
-def _score(vector: Any, output: Any) -> Any:
-    score = np.float32(0)
-    for d in range(len(vector)):
-        score += vector[d] * output[d]
-    return score
-
-
-@jit
-def _first(nearest: Any, servable: Any, most: int, flags: Any, rows: Any, count: int) -> int:
-    taken = 0
-    for row in nearest:
-        if taken == most:
-            break
-        if servable[row] and flags[row] != BARRED:
-            count = _add(row, servable, flags, rows, count)
-            taken += 1
-    return count
+def _score(vector: Any, outputs: Any, rows: Any, scores: Any) -> None:
+    for n in range(len(rows)):
+        row, score = rows[n], np.float32(0)
+        for d in range(len(vector)):
+            score += vector[d] * outputs[row, d]
+        scores[n] = score
 
 
 @jit

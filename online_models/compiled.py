@@ -34,16 +34,17 @@ def _kept(compiled: Any) -> Any:
     """Let what is kept of a kernel count as outdated when any file of kernels has changed.
 
     Of itself numba looks at the kernel's own file alone, and would go on with what the kernel took
-    from others before.
+    from others before. It asks for the version first, so that it does not even look for types that
+    are elsewhere now.
     """
-    compiled._cache._cache_file._source_stamp = _STAMP
+    compiled._cache._cache_file._version = _VERSION
     return compiled
 
 
-def _stamp() -> tuple[tuple[str, float, int], ...]:
+def _version() -> tuple[object, ...]:
     files = sorted(Path(__file__).parent.glob("*_kernels.py"))
     stats = [(file.name, file.stat()) for file in files]
-    return tuple((name, stat.st_mtime, stat.st_size) for name, stat in stats)
+    return numba.__version__, *((name, stat.st_mtime, stat.st_size) for name, stat in stats)
 
 
-_STAMP = _stamp()
+_VERSION = _version()

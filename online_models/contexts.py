@@ -8,6 +8,7 @@ Applications. Journal of Algorithms 55(1), 2005 (how rare values are told from f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -198,9 +199,8 @@ class Contexts:
 
     def _sighting(self, context: Mapping[str, Scalar]) -> Sighting:
         fields = {self._key(field, value): field for field, value in context.items()}
-        every = np.array([bucket for key in fields for bucket in _buckets(key)], dtype=np.int64)
-        buckets, counts = np.unique(every, return_counts=True)
-        return Sighting(fields, buckets, counts.astype(np.float32))
+        counts = Counter(bucket for key in fields for bucket in _buckets(key))
+        return Sighting(fields, np.array([*counts]), np.array([*counts.values()], dtype=np.float32))
 
     def _seen(self, key: int) -> float:
         sketch = self.sketch.array.reshape(-1)

@@ -45,20 +45,22 @@ def read(
     """
     dimensions = table.shape[2]
     for b in range(len(histories)):
-        queries[b, :dimensions] = 0
-        queries[b, dimensions] = 1
+        query = queries[b]
+        query[:dimensions], query[dimensions] = 0, 1
         for h in range(len(read_by)):
             rows, held = histories[b, read_by[h]], 0
             while held < len(rows) and rows[held] >= 0:
                 held += 1
             for k in range(held):
-                attention[b, h, k] = np.float32(pulls[h, k] / totals[h, held - 1])
+                share = np.float32(pulls[h, k] / totals[h, held - 1])
+                attention[b, h, k], vector = share, table[rows[k], uses[h]]
                 for d in range(dimensions):
-                    queries[b, d] += attention[b, h, k] * table[rows[k], uses[h], d]
+                    query[d] += share * vector[d]
         for k in range(slots.shape[1]):
             if slots[b, k] >= 0:
+                vector = contexts[slots[b, k]]
                 for d in range(dimensions):
-                    queries[b, d] += contexts[slots[b, k], d]
+                    query[d] += vector[d]
 
 
 @jit_sums

@@ -137,8 +137,10 @@ class EncoderTrainer:
         uniform = int(negatives * self.uniform_share)
         popular = negatives - uniform if len(recent) else 0
         drawn = recent[generator.integers(0, len(recent), popular)] if popular else targets
-        draws = generator.integers(0, size, uniform).tolist()
-        anywhere = np.array([row for row in draws if row not in free], dtype=np.int64)
+        anywhere = generator.integers(0, size, uniform)
+        if free:
+            held = [row for row in anywhere.tolist() if row not in free]
+            anywhere = np.array(held, dtype=np.int64)
         candidates = distinct(np.concatenate([targets, drawn, anywhere]))
         counts = kernels.occurrences(recent, candidates, size) + 1.0
         frequency = counts / (len(recent) + 1.0)

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from online_models.awaited_lists import joined, joined_arrays
 from online_models.contexts import MOST
 from online_models.items import UNKNOWN
+from online_models.joined_kernels import joined, joined_arrays, pad
 from online_models.rows import Rows
 from schemas.model_config import ModelConfig
 
@@ -87,8 +87,8 @@ class Gathered:
         )
         self.targets[part], self.weights[part] = targets, weights
         self.times_ms[part], self.sizes[part] = times_ms, sizes
-        joined(histories).pad(self.histories[part])
-        joined(earlier).pad(self.earlier[part])
-        joined_arrays(asked).pad(self.asked[part])
-        joined_arrays(slots).pad(self.slots[part])
+        pad(joined(histories), self.histories[part])
+        pad(joined(earlier), self.earlier[part])
+        pad(joined_arrays(asked), self.asked[part])
+        pad(joined_arrays(slots), self.slots[part])
         self._written, self._unwritten = len(self), []

@@ -78,8 +78,8 @@ class ItemTable:
 
     def rows_of(self, item_ids: Iterable[str]) -> list[int]:
         """Return the rows of those items that have one, in order."""
-        rows = self._rows
-        return [rows[item_id] for item_id in item_ids if item_id in rows]
+        find = self._rows.get
+        return [row for item_id in item_ids if (row := find(item_id)) is not None]
 
     def id_of(self, row: int) -> str:
         """Return the item of a row. Raises ``KeyError`` for an unused row."""

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from online_models.awaited_lists import Joined
 from online_models.candidate_kernels import propose
 from online_models.compiled import jit
 from online_models.counting_kernels import count
 from online_models.feature_kernels import finish, taste, write
+from online_models.joined_kernels import Joined
 from online_models.neighbour_kernels import follow, forget, second_hand
 
 Rows = npt.NDArray[np.int64]

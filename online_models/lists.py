@@ -79,7 +79,7 @@ class GrowingLists:
         ends = np.array(self._ends[start : end + 1])
         return Lists(
             self._features[ends[0] : ends[-1]],
-            np.diff(ends),
+            ends[1:] - ends[:-1],
             np.array(self._places[start:end]),
             np.array(self._weights[start:end], dtype=np.float32),
         )

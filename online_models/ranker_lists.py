@@ -10,7 +10,7 @@ import numpy.typing as npt
 from online_models import encoder_kernels
 from online_models import list_kernels as kernels
 from online_models.asked import NO_ROWS, earlier_of, history_of, slots_of
-from online_models.awaited_lists import Awaited, joined, joined_arrays
+from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
 from online_models.content import Profile
 from online_models.content_source import BY_CONTENT, alike, borrow, told
@@ -22,6 +22,7 @@ from online_models.encoder import HEADS, NEAR, READS, USES
 from online_models.feature_names import CONTENT, LIFTS, TASTE, told_by
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
+from online_models.joined_kernels import Joined, joined, joined_arrays, pad
 from online_models.likeness import LIKE_ITEMS
 from online_models.list_kernels import Model, Waiting, Written
 from online_models.lists import GrowingLists
@@ -150,14 +151,13 @@ class RankerLists:
         histories = np.empty((len(awaited), state.config.learning_window), dtype=np.int64)
         earlier = np.empty((len(awaited), state.encoder.window), dtype=np.int64)
         slots = np.empty((len(awaited), MOST), dtype=np.int64)
-        joined([one.history for one in awaited]).pad(histories)
-        joined([one.earlier for one in awaited]).pad(earlier)
-        joined_arrays([one.slots for one in awaited]).pad(slots)
+        pad(joined([one.history for one in awaited]), histories)
+        pad(joined([one.earlier for one in awaited]), earlier)
+        pad(joined_arrays([one.slots for one in awaited]), slots)
         vectors = self._vectors(histories, earlier, slots)
         numbers = np.array([(one.event, one.target, one.size, one.now_ms) for one in awaited])
         events, targets, sizes, now_ms = numbers.T.copy()
         times_ms = now_ms.astype(np.float64)
-        nearest = [self._nearest(one, vector) for one, vector in zip(awaited, vectors, strict=True)]
         return Waiting(
             events=events,
             targets=targets,
@@ -167,7 +167,7 @@ class RankerLists:
             vectors=vectors,
             near=self._near(vectors, int(sizes[-1])),  # it only grows
             barred=joined([one.barred for one in awaited]),
-            nearest=joined_arrays(nearest),
+            nearest=self._nearest(awaited, vectors),
             alike=joined_arrays([self._alike(one, profile) for one in awaited]),
             sizes=sizes,
             now_ms=now_ms,
@@ -253,15 +253,16 @@ class RankerLists:
         near: Floats = vectors @ self.state.encoder.output.array[:size].T  # (lists, size)
         return near
 
-    def _nearest(self, awaited: Awaited, vector: Floats) -> Rows:
+    def _nearest(self, awaited: Sequence[Awaited], vectors: Floats) -> Joined:
         """Return the rows that the index finds, best first; none where it is exact."""
-        index, items = self.state.index, self.state.items
-        exact = index.is_exact(awaited.size)
-        if exact or not awaited.readable or not self._most[ENCODER]:
-            return NO_ROWS
-        count = self.retriever.by_encoder + len(awaited.barred)
+        index, items, found = self.state.index, self.state.items, [NO_ROWS] * len(awaited)
         among = items.servable if items.unservable else None
-        return index.search(vector, count, awaited.size, among=among)
+        if self._most[ENCODER] and not index.is_exact(awaited[-1].size):
+            for n, one in enumerate(awaited):
+                if one.readable and not index.is_exact(one.size):
+                    count = self.retriever.by_encoder + len(one.barred)
+                    found[n] = index.search(vectors[n], count, one.size, among=among)
+        return joined_arrays(found)
 
     def _alike(self, awaited: Awaited, profile: Profile | None) -> Rows:
         """Return the rows that the catalogue proposes."""

@@ -8,29 +8,34 @@ from pathlib import Path
 from online_models import compiled
 
 CALLER = """
+from callee_kernels import {name}, one
 from compiled import jit
-from callee_kernels import one
 
 @jit
 def two(x):
     return one(x) + 1
 
-print(two(1))
+print(two({name}(1)))
 """
 CALLEE = """
+from typing import NamedTuple
+
 from compiled import jit
 
+class {name}(NamedTuple):
+    x: int
+
 @jit
-def one(x):
-    return x + {}
+def one(some):
+    return some.x + {more}
 """
 
 
 def test_a_kernel_follows_a_change_of_one_in_another_file(tmp_path: Path) -> None:
     shutil.copy(compiled.__file__, tmp_path / "compiled.py")
-    (tmp_path / "caller_kernels.py").write_text(CALLER)
-    for more in (10, 1_000):
-        (tmp_path / "callee_kernels.py").write_text(CALLEE.format(more))
+    for name, more in (("Some", 10), ("Some", 1_000), ("Other", 10_000)):
+        (tmp_path / "caller_kernels.py").write_text(CALLER.format(name=name))
+        (tmp_path / "callee_kernels.py").write_text(CALLEE.format(name=name, more=more))
         command = [sys.executable, str(tmp_path / "caller_kernels.py")]
         told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
         assert int(told.stdout) == 1 + more + 1

@@ -4,21 +4,22 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_models.awaited_lists import joined, joined_arrays
 from online_models.gathered import Gathered, Taken
+from online_models.joined_kernels import joined, joined_arrays, pad
 from tests.builders import small
 
 WIDTH = 4
 LISTS = st.lists(st.lists(st.integers(0, 99), max_size=WIDTH), min_size=1, max_size=9)
 
 
+@settings(deadline=None)
 @given(LISTS)
 def test_joined_rows_are_padded_each_for_itself(lists: list[list[int]]) -> None:
     wanted = [[*own, *[-1] * (WIDTH - len(own))] for own in lists]
     arrays = [np.array(own, dtype=np.int64) for own in lists]
     for together in (joined(lists), joined_arrays(arrays)):
         table = np.full((len(lists), WIDTH), 7)
-        together.pad(table)
+        pad(together, table)
         assert table.tolist() == wanted
 
 
