@@ -91,9 +91,7 @@ def write_taste(
     if not len(history):
         table[:] = 0
         return
-    popularity = state.popularity
-    total = np.maximum(popularity.totals.array[0, -1], np.float32(1e-30))
-    shares = popularity.counts.array[history, -1] / total
+    shares = state.popularity.shares(history)[:, -1]
     share = np.add.reduce(np.log(shares + np.float32(1e-6))) / np.float32(len(history))
     age = np.float32(np.add.reduce(log_hours) / len(history))
     columns = table.T
