@@ -200,7 +200,8 @@ class Contexts:
     def _sighting(self, context: Mapping[str, Scalar]) -> Sighting:
         fields = {self._key(field, value): field for field, value in context.items()}
         counts = Counter(bucket for key in fields for bucket in _buckets(key))
-        return Sighting(fields, np.array([*counts]), np.array([*counts.values()], dtype=np.float32))
+        buckets = np.array([*counts], dtype=np.int64)
+        return Sighting(fields, buckets, np.array([*counts.values()], dtype=np.float32))
 
     def _seen(self, key: int) -> float:
         sketch = self.sketch.array.reshape(-1)

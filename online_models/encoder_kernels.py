@@ -117,17 +117,27 @@ def spread_contexts(slots: Any, slopes: Any, rows: Any, gradient: Any) -> None:
 
 
 @jit_sums
-def adagrad(table: Any, energy: Any, rows: Any, gradient: Any, learning_rate: Any) -> None:
-    """Take a step of row-wise Adagrad: a row's energy is the mean of its squared gradients."""
-    dimensions = table.shape[1]
+def adagrad(table: Any, energy: Any, rows: Any, gradient: Any, rate: Any) -> None:
+    """Take a step of row-wise Adagrad: a vector's energy is the mean of its squared gradients.
+
+    Parameters
+    ----------
+    table, energy
+        Of shapes ``(n, vectors, dimensions)`` and ``(n, vectors)``.
+    rows, gradient
+        Those that take part, and theirs, ``(rows, vectors, dimensions)``.
+    """
+    dimensions = table.shape[2]
     for n in range(len(rows)):
-        row, total = rows[n], np.float32(0)
-        for d in range(dimensions):
-            total += gradient[n, d] * gradient[n, d]
-        energy[row] += total / np.float32(dimensions)
-        rate = learning_rate / np.sqrt(energy[row] + np.float32(1e-8))
-        for d in range(dimensions):
-            table[row, d] -= rate * gradient[n, d]
+        row = rows[n]
+        for v in range(table.shape[1]):
+            total = np.float32(0)
+            for d in range(dimensions):
+                total += gradient[n, v, d] * gradient[n, v, d]
+            energy[row, v] += total / np.float32(dimensions)
+            pace = rate / np.sqrt(energy[row, v] + np.float32(1e-8))
+            for d in range(dimensions):
+                table[row, v, d] -= pace * gradient[n, v, d]
 
 
 @jit

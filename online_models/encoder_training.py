@@ -182,10 +182,10 @@ class EncoderTrainer:
 
     def _step(self, table: Table, energy: Table, rows: Rows, gradient: Floats) -> None:
         rate, width = np.float32(self.learning_rate), gradient.shape[-1]
-        vectors, energies = table.array.reshape(-1, width), energy.array.reshape(-1)  # views
-        per_row = len(vectors) // len(table.array)
-        cells = (per_row * rows[:, None] + np.arange(per_row)).reshape(-1)
-        kernels.adagrad(vectors, energies, cells, gradient.reshape(-1, width), rate)
+        vectors = table.array.reshape(len(table.array), -1, width)  # a view, as those below
+        energies = energy.array.reshape(len(vectors), -1)
+        slopes = gradient.reshape(len(rows), vectors.shape[1], width)
+        kernels.adagrad(vectors, energies, rows, slopes, rate)
         table.mark(rows)
         energy.mark(rows)
 

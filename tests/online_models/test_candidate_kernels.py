@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,13 +13,24 @@ SCORES = st.lists(st.integers(0, 12), min_size=SIZE, max_size=SIZE)
 ROWS = st.lists(st.integers(0, SIZE - 1), max_size=SIZE, unique=True)
 
 
-def proposed(scores: list[int], others: list[int], barred: list[int], most: int) -> list[int]:
-    """Return what comes of the encoder's scores and of the ``others``, which are popular."""
+def proposed(
+    scores: list[int],
+    others: list[int],
+    barred: list[int],
+    most: int,
+    withheld: Sequence[int] = (),
+) -> list[int]:
+    """Return what comes of the encoder's scores and of the ``others``, which are popular.
+
+    Those that are ``withheld`` must not be served.
+    """
+    servable = np.ones(SIZE, dtype=bool)
+    servable[list(withheld)] = False
     scratch, nobody = Scratch.made(SIZE, 1, 1), np.zeros(0, dtype=np.int64)
     count = propose(
         nobody,
         np.array(barred, dtype=np.int64),
-        np.ones(SIZE, dtype=bool),
+        servable,
         0,
         scratch.neighbours,
         scratch.blends,
@@ -37,14 +50,14 @@ def proposed(scores: list[int], others: list[int], barred: list[int], most: int)
 
 
 @settings(deadline=None)
-@given(SCORES, ROWS, ROWS, st.integers(1, SIZE))
+@given(SCORES, ROWS, ROWS, ROWS, st.integers(1, SIZE))
 def test_the_encoder_proposes_its_best_whoever_else_proposes_them(
-    scores: list[int], others: list[int], barred: list[int], most: int
+    scores: list[int], others: list[int], barred: list[int], withheld: list[int], most: int
 ) -> None:
-    allowed = [row for row in range(SIZE) if row not in barred]
+    allowed = sorted({*range(SIZE)} - {*barred, *withheld})
     best = sorted(allowed, key=lambda row: (-scores[row], row))[:most]  # ties: the lower row
-    wanted = sorted({*best, *others} - {*barred})
-    assert proposed(scores, others, barred, most) == wanted
+    wanted = sorted({*best, *others} & {*allowed})
+    assert proposed(scores, others, barred, most, withheld) == wanted
 
 
 def test_as_many_others_as_the_encoder_may_propose_do_not_keep_its_own_out() -> None:

@@ -76,3 +76,18 @@ def test_gradients_are_the_same_wherever_the_slopes_lie(dimensions: int, gap_byt
     apart = spread(slopes, np.zeros(table.shape, dtype=np.float32))
     near, room = beside(slopes, gap_bytes, table.size)
     assert spread(near, room.reshape(table.shape)) == apart
+
+
+def test_a_vectors_step_is_shortened_by_the_energy_of_its_own_gradients_alone() -> None:
+    rng = np.random.default_rng(4)
+    table, energy = rng.standard_normal((9, 2, 5)).astype(np.float32), np.ones((9, 2), np.float32)
+    before, rows = table.copy(), np.array([1, 4, 8])
+    gradient = rng.standard_normal((3, 2, 5)).astype(np.float32)
+    rate = np.float32(0.1)
+    kernels.adagrad(table, energy, rows, gradient, rate)
+    wanted = 1 + np.square(gradient).mean(axis=2)
+    np.testing.assert_allclose(energy[rows], wanted, rtol=1e-6)
+    steps = 0.1 * gradient / np.sqrt(wanted)[:, :, None]
+    np.testing.assert_allclose(table[rows], before[rows] - steps, rtol=1e-5, atol=1e-6)
+    others = np.setdiff1d(np.arange(9), rows)
+    np.testing.assert_array_equal(table[others], before[others])
