@@ -36,7 +36,7 @@ class Scratch(NamedTuple):
     blends: Floats
     rows: Rows
     lookup: npt.NDArray[np.int32]
-    """Of a row among the candidates, -1 of all others."""
+    """Of a row among the candidates, -1 of all others; one more, which row -1 is led to."""
 
     @classmethod
     def made(cls, rows: int, most: int, channels: int) -> Scratch:
@@ -59,7 +59,7 @@ class Scratch(NamedTuple):
             newest=newest,
             blends=np.zeros(most, dtype=np.float32),
             rows=np.zeros(rows, dtype=np.int64),
-            lookup=np.full(rows, -1, dtype=np.int32),
+            lookup=np.full(rows + 1, -1, dtype=np.int32),
         )
 
 

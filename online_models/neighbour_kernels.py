@@ -74,7 +74,7 @@ def second_hand(
 ) -> Any:
     """Return what ``Rules.second_hand`` does, by ``most`` neighbours, for rows that are distinct.
 
-    ``lookup`` has -1 for each row of the model, before and after.
+    ``lookup`` has -1 for each row of the model and for row -1, before and after.
     """
     said = np.zeros(len(rows), dtype=np.float32)
     sources, strengths = _strongest(found, neighbours, blends, most)
@@ -82,14 +82,17 @@ def second_hand(
     norms *= mix
     for n in range(len(rows)):
         lookup[rows[n]] = n
+    slots, places = np.empty((2, ids.shape[1]), dtype=np.int64)
     for k in range(len(sources)):
-        for slot in range(ids.shape[1]):
-            row = ids[sources[k], slot]
-            if row >= 0 and lookup[row] >= 0:
-                told = np.float32(0)
-                for c in range(len(mix)):
-                    told += weights[sources[k], slot, c] * norms[k, c]
-                said[lookup[row]] += told
+        source, held = sources[k], 0
+        for slot in range(ids.shape[1]):  # no branch that can't be foreseen: it costs as much again
+            slots[held], places[held] = slot, lookup[ids[source, slot]]
+            held += places[held] >= 0
+        for n in range(held):
+            told = np.float32(0)
+            for c in range(len(mix)):
+                told += weights[source, slots[n], c] * norms[k, c]
+            said[places[n]] += told
     for row in rows:
         lookup[row] = -1
     return said
