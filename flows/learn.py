@@ -86,6 +86,7 @@ def warm_up() -> None:
     for other sessions alone, before a value of the context is followed and after. Where nothing was
     compiled before it takes longer than a lease lasts: it comes before that.
     """
+    compute_on_one_thread()
     learner = Learner(ModelState(ModelConfig()), publish_interval_ms=None)
     context: dict[str, Scalar] = {"field": "value"}
     for n in range(_WARM_UP_EVENTS):

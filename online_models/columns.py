@@ -10,6 +10,10 @@ from online_models.tables import Table
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
+APART = 64
+"""Of two dimensions more than the rows: a power of two apart, as many rows as tables have room for,
+all numbers of a vector would share one place in the cache."""
+
 
 class Columns:
     """A table's vectors with one row for each dimension, for products with all vectors at once.
@@ -51,7 +55,8 @@ class Columns:
 
     def _copy(self, size: int) -> None:
         vectors = self.vectors.array
-        self._columns = np.zeros(vectors.shape[::-1], dtype=np.float32)  # unused rows take nothing
+        rows, dimensions = vectors.shape  # those that are not used take no memory
+        self._columns = np.zeros((dimensions, rows + APART), dtype=np.float32)
         self._columns[:, :size] = vectors[:size].T
         self.vectors.stale = np.arange(len(vectors)) >= size
 

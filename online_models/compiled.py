@@ -37,7 +37,8 @@ def _kept(compiled: Any) -> Any:
     from others before. It asks for the version first, so that it does not even look for types that
     are elsewhere now.
     """
-    compiled._cache._cache_file._version = _VERSION
+    if hasattr(compiled, "_cache"):  # there is none with NUMBA_DISABLE_JIT
+        compiled._cache._cache_file._version = _VERSION
     return compiled
 
 

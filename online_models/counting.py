@@ -74,6 +74,8 @@ class Counting:
 
     def count(self, run: Run, start: int, end: int) -> None:
         """Absorb the events from ``start`` to ``end`` of a run, in order."""
+        if start == end:
+            return
         count(run, self.counters(), start, end)
         self.mark(run, start, end)
 

@@ -79,7 +79,6 @@ class MicroBatch:
         """Let the ranker have a list of an example that is about to be added.
 
         Returned is what it is made of, where there may be one.
-        Where the catalogue counts it is made at once: what it tells may change with any new item.
         """
         target = self.state.items.row_of(example.item_id)
         event = len(self.examples) - self._counted
@@ -88,8 +87,6 @@ class MicroBatch:
         )
         if awaited is not None:
             self._awaited.append(awaited)
-            if self.state.content.used:
-                self._count()
         return awaited
 
     def add(self, example: Example, awaited: Awaited | None = None) -> list[Entry]:
