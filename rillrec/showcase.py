@@ -12,7 +12,7 @@ from schemas.events import Interaction
 VISITOR = "ann"
 SLATE_LENGTH = 8
 CLICKS = 3
-WARM_UP_CLICKS = 1_500
+WARM_UP_CLICKS = 5_000
 SLOW_S = 5.0
 Print = Callable[[str], None]
 
