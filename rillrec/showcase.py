@@ -12,6 +12,8 @@ from schemas.events import Interaction
 VISITOR = "ann"
 SLATE_LENGTH = 8
 CLICKS = 3
+CLICKS_TO_SHIFT = 4
+"""More than before: what she liked until now counts on in the same session."""
 WARM_UP_CLICKS = 5_000
 SLOW_S = 5.0
 Print = Callable[[str], None]
@@ -55,12 +57,12 @@ class Showcase:
         self._show(f"\n[bold]{VISITOR}, who has not clicked on anything yet[/], sees what trends:")
         self._show_items(self._slate, taste="")
 
-    def show_clicks(self, taste: str) -> None:
+    def show_clicks(self, taste: str, clicks: int = CLICKS) -> None:
         """Have the visitor click on items of a taste, and show what that changes."""
         shelf = self._crowd.simulation.items_of(taste)
-        self._show(f"\n[bold]{VISITOR} clicks on {CLICKS} items of {taste}:[/]")
+        self._show(f"\n[bold]{VISITOR} clicks on {clicks} items of {taste}:[/]")
         before = self._slate
-        for item in shelf[:CLICKS]:
+        for item in shelf[:clicks]:
             receipt = self._client.track([self._click(item.item_id)])[0]
             self._slate, ms = fresh_slate(
                 self._client, VISITOR, after=receipt.position, k=SLATE_LENGTH

@@ -81,7 +81,7 @@ def _run(
 ) -> None:
     from rillrec.client import Client
     from rillrec.crowd import Crowd
-    from rillrec.showcase import Showcase
+    from rillrec.showcase import CLICKS_TO_SHIFT, Showcase
     from rillrec.simulation import Simulation
 
     with Client(local.address) as client:
@@ -92,7 +92,7 @@ def _run(
         showcase.show_clicks("chess")
         crowd.shift()
         console.print("\n[bold]tastes shift[/], those of the crowd and hers")
-        showcase.show_clicks("sailing")
+        showcase.show_clicks("sailing", CLICKS_TO_SHIFT)
         console.print(f"\nall that took {time.monotonic() - begin_s:.1f} s from the start")
         if seconds is None or seconds > 0:
             _live(local, client, crowd, console, seconds=seconds)
