@@ -82,7 +82,7 @@ class Rules:
         rows, cells = ids[of, slots], history.take(of) * ids.shape[1] + slots
         order = rows.argsort(kind="stable")  # of one row's entries the newest item's comes first
         rows, of = rows.take(order).astype(np.int64), of.take(order)
-        scores = self.weights.array.reshape(-1, self.channels).take(cells.take(order), axis=0)
+        scores = self._cells(cells.take(order))
         scores *= self.norms(history, now_ms).take(of, axis=0)  # (entries, channels)
         starts = firsts(rows).nonzero()[0]
         counts = np.empty((len(starts), 2 * self.channels), dtype=np.float32)
@@ -116,11 +116,17 @@ class Rules:
         relays = neighbours.take(best)
         worth = self._worth(relays, blends.take(best), now_ms)
         worth *= self.mix
-        weights = self.weights.array.take(relays, axis=0)  # (relays, neighbours, channels)
-        told = weights @ worth[:, :, None]
-        places, held = find(self.ids.array.take(relays, axis=0).ravel(), rows)
-        told = told.ravel()[held]
+        ids = self.ids.array.take(relays, axis=0)
+        of, slots = (ids >= 0).nonzero()
+        places, held = find(ids[of, slots], rows)
+        of, slots = of[held], slots[held]
+        weights = self._cells(relays.take(of) * ids.shape[1] + slots)
+        told = np.einsum("nc,nc->n", weights, worth.take(of, axis=0))
         return np.bincount(places[held], told, minlength=len(rows)).astype(np.float32)
+
+    def _cells(self, cells: Rows) -> Floats:
+        """Return the counts in cells of all lists laid end to end, of shape ``(n, channels)``."""
+        return self.weights.array.reshape(-1, self.channels).take(cells, axis=0)
 
     def _worth(self, sources: Rows, says: Floats, now_ms: float) -> Floats:
         """Return what the counts of sources are worth now, by the say that each of them has."""
