@@ -11,7 +11,7 @@ from schemas.events import Interaction
 
 VISITOR = "ann"
 SLATE_LENGTH = 8
-CLICKS = 3
+CLICKS = 2
 CLICKS_TO_SHIFT = 4
 """More than before: what she liked until now counts on in the same session."""
 WARM_UP_CLICKS = 5_000
