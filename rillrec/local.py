@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from serving.store.alias import Alias
 
 POLL_S = 0.05
+SLOW_S = 5.0
 
 
 class Local:
@@ -99,7 +100,7 @@ class Local:
         argv = [sys.executable, "-m", "rillrec", command]
         return Child(name, argv, environ=self._environ(), tell_line=self._lines_of(name))
 
-    def wait_until_ready(self, *, timeout_s: float = 60.0) -> None:
+    def wait_until_ready(self, *, timeout_s: float = 300.0) -> None:
         """Return when the flow owns the model and the scorer reports itself healthy.
 
         Raises
@@ -107,14 +108,18 @@ class Local:
         ProcessFailed
             One of them can't start, or they are not ready in time.
         """
-        deadline = time.monotonic() + timeout_s
+        begin_s, told = time.monotonic(), False
         with alias_at(self.redis_url, self.settings) as alias:
             while True:
                 self.watch()
                 flows, serves = self._owns(alias), scorer_serves(self.address)
                 if flows and serves:
                     return
-                if time.monotonic() > deadline:
+                waited_s = time.monotonic() - begin_s
+                if not told and waited_s > SLOW_S:
+                    told = True
+                    self._tell("… the first flow on a machine compiles its loops: a minute, once")
+                if waited_s > timeout_s:
                     waiting = [n for n, up in (("flow", flows), ("scorer", serves)) if not up]
                     raise ProcessFailed(
                         f"the {' and the '.join(waiting)} did not get ready within {timeout_s:g} s"
