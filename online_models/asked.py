@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from online_models.rows import Rows
+from online_models.rows import NO_ROWS, Rows
 from online_models.state import ModelState
 from schemas.examples import Query
 
 Floats = npt.NDArray[np.float32]
-NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
 
 
 class Asked(Struct, frozen=True):

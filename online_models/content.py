@@ -81,7 +81,8 @@ class Content:
         former[:] = 0
         former[: len(places)] = places
         self._count(former, 1)
-        self.words.dirty[row] = self.carriers.dirty[changed] = True
+        self.words.mark(row)
+        self.carriers.mark(np.array(changed))
         for place in places:
             self._hold(place, row)
 
@@ -149,4 +150,4 @@ class Content:
         held = self.held.array[place]
         others = held[held != row + 1][: HELD - 1]
         held[0], held[1 : 1 + len(others)] = row + 1, others
-        self.held.dirty[place] = True
+        self.held.mark(place)

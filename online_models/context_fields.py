@@ -43,7 +43,7 @@ class ContextFields:
         self.numbers.array[slot] = -1
         number = self._number(hash_of(field))
         self.numbers.array[slot] = number
-        self.numbers.dirty[slot] = True
+        self.numbers.mark(slot)
 
     def _number(self, key: int) -> int:
         used = np.zeros(FIELDS, dtype=bool)
@@ -55,7 +55,7 @@ class ContextFields:
             return -1
         number = int(np.argmin(used))
         self.keys.array[number] = key
-        self.keys.dirty[number] = True
+        self.keys.mark(number)
         return number
 
 

@@ -20,11 +20,11 @@ from msgspec.msgpack import encode
 from online_models.context_fields import ContextFields, hash_of
 from online_models.decay import Landmarks
 from online_models.moments import told
+from online_models.rows import NO_ROWS, Rows
 from online_models.tables import Table
 from schemas.events import Scalar
 from schemas.model_log import Scale
 
-Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 EVERYTHING = 0
@@ -39,7 +39,6 @@ LEAST_SIGHTINGS, LEAST_SHARE = 8, 1 / 256
 PRIOR_EVENTS = 20.0
 """As if so many events of each value had been like those of all others."""
 NO_MOMENT: Mapping[str, Scalar] = {}
-NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
 CLEARED = 4_096
 """The exponent of a power of two by which any count is divided to nothing."""
 
@@ -137,7 +136,7 @@ class Contexts:
             yield Scale(self.counts.name, slot, CLEARED)
             yield Scale(self.totals.name, slot, CLEARED)
         self.keys.array[slot] = key
-        self.keys.dirty[slot] = True
+        self.keys.mark(slot)
         self.fields.note(slot, field)
         self.touch()
 

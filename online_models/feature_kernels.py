@@ -14,6 +14,9 @@ from online_models.compiled import jit, jit_sums
 
 OWN = 8
 """Columns between what rules and popularity say and what the history does; see ``OTHERS``."""
+BESIDE = 5
+"""Columns of ``logs`` between what rules and popularity say and the lifts: rules at second hand,
+three blends, and the age."""
 
 
 @jit
@@ -65,7 +68,7 @@ def write(
     for n in range(len(rows)):
         logs[n, at] = heard[n] + np.float32(1e-3)
         logs[n, at + 4] = 1 + max(now_ms - first_seen_ms[rows[n]], 0) / unit_ms
-    lifts = logs[:, at + 5 :]
+    lifts = logs[:, at + BESIDE :]
     _lift(rows, slots, context_counts, context_totals, few, everything, lifts)
     if len(vector):
         alike = table[:, at : at + OWN - 4]
@@ -110,7 +113,7 @@ def finish(
     _compare(logs[:, at : at + 4], table[:, at + OWN - 4 : at + OWN])
     own = table[:, at + OWN + 9 :]
     _taste(tasted, table[:, at - 1], table[:, at + OWN + 8], own[:, :tastes])
-    _sum_up(logs[:, at + 5 :], fields, own[:, tastes : tastes + lifts])
+    _sum_up(logs[:, at + BESIDE :], fields, own[:, tastes : tastes + lifts])
 
 
 @jit_sums

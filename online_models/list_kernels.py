@@ -13,7 +13,7 @@ import numpy.typing as npt
 from online_models.candidate_kernels import propose
 from online_models.compiled import jit
 from online_models.counting_kernels import count
-from online_models.feature_kernels import finish, taste, write
+from online_models.feature_kernels import BESIDE, finish, taste, write
 from online_models.joined_kernels import Joined
 from online_models.neighbour_kernels import follow, forget, second_hand
 
@@ -102,7 +102,7 @@ class Written(NamedTuple):
     table
         The features, of shape ``(candidates, features)``.
     logs
-        What is to have a log, flat: of each list of shape ``(candidates, at + 5 + slots)``.
+        What is to have a log, flat: of each list of shape ``(candidates, at + BESIDE + slots)``.
     rows
         The candidates, of shape ``(candidates,)``.
     tastes
@@ -269,7 +269,7 @@ def _tell(
 
 @jit
 def _logs_of(n: int, waiting: Any, model: Any, written: Any, start: int, size: int) -> Any:
-    width = _at(model) + 5 + len(_held(waiting.slots[n]))
+    width = _at(model) + BESIDE + len(_held(waiting.slots[n]))
     return written.logs[start : start + size * width].reshape(size, width)
 
 

@@ -231,7 +231,7 @@ class MicroBatch:
     def _welcome(self, row: int) -> None:
         items = self.state.items
         items.first_seen_ms.array[row] = self._now_ms
-        items.first_seen_ms.dirty[row] = True
+        items.first_seen_ms.mark(row)
         encoder = self.state.encoder
         generator = np.random.default_rng([self.state.config.seed, row, self._now_ms])
         encoder.welcome(row, generator)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from online_models import encoder_kernels
 from online_models import list_kernels as kernels
-from online_models.asked import NO_ROWS, earlier_of, history_of, slots_of
+from online_models.asked import earlier_of, history_of, slots_of
 from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
 from online_models.content import Profile
@@ -19,6 +19,7 @@ from online_models.counting import counting_of, nothing
 from online_models.counting_kernels import Run
 from online_models.decay_kernels import increments
 from online_models.encoder import HEADS, NEAR, READS, USES
+from online_models.feature_kernels import BESIDE
 from online_models.feature_names import CONTENT, LIFTS, TASTE, told_by
 from online_models.features import HOUR_MS
 from online_models.items import UNKNOWN
@@ -28,7 +29,7 @@ from online_models.list_kernels import Model, Waiting, Written
 from online_models.lists import GrowingLists
 from online_models.popularity import TRUST
 from online_models.retrieval import SOURCES, Retriever
-from online_models.rows import distinct, member
+from online_models.rows import NO_ROWS, distinct, member
 from online_models.rules import RELAYS
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -216,7 +217,7 @@ class RankerLists:
         horizons = len(state.popularity.held)
         most = int(self._most.sum()) + (horizons - 1) * int(self._most[0]) + 2 * BY_CONTENT
         most = count * min(most, state.items.size)
-        logs = most * (2 * state.rules.channels + horizons + 5 + MOST)
+        logs = most * (2 * state.rules.channels + horizons + BESIDE + MOST)
         if len(self._logs) < logs:
             self._logs = np.empty(logs, dtype=np.float32)
         return Written(

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from online_models.asked import NO_ROWS, Asked, read
+from online_models.asked import Asked, read
 from online_models.content import Profile
 from online_models.content_source import alike, told
 from online_models.likeness import encoded
 from online_models.reranking.permit import Permit, permit
-from online_models.rows import BIT, Codes, Mask, Rows, find, member, union
+from online_models.rows import BIT, NO_ROWS, Codes, Mask, Rows, find, member, union
 from online_models.state import ModelState
 from schemas.examples import Query
 from schemas.slate_rules import SlateRules

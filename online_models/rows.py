@@ -11,6 +11,8 @@ Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint8]
 
+NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
+
 LIST_BITS = 3
 BIT = np.left_shift(1, np.arange(1 << LIST_BITS)).astype(np.uint8)
 """By which bit each of several lists is told."""

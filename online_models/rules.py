@@ -77,12 +77,10 @@ class Rules:
             then those by the newest item alone, of shape ``(n, 2 * channels)``.
         """
         history = history[: self.scoring_window]
-        ids = self.ids.array.take(history, axis=0)
-        of, slots = (ids >= 0).nonzero()
-        rows, cells = ids[of, slots], history.take(of) * ids.shape[1] + slots
+        rows, of, cells = self._entries(history)
         order = rows.argsort(kind="stable")  # of one row's entries the newest item's comes first
         rows, of = rows.take(order).astype(np.int64), of.take(order)
-        scores = self._cells(cells.take(order))
+        scores = self._weights(cells.take(order))
         scores *= self.norms(history, now_ms).take(of, axis=0)  # (entries, channels)
         starts = firsts(rows).nonzero()[0]
         counts = np.empty((len(starts), 2 * self.channels), dtype=np.float32)
@@ -116,16 +114,22 @@ class Rules:
         relays = neighbours.take(best)
         worth = self._worth(relays, blends.take(best), now_ms)
         worth *= self.mix
-        ids = self.ids.array.take(relays, axis=0)
-        of, slots = (ids >= 0).nonzero()
-        places, held = find(ids[of, slots], rows)
-        of, slots = of[held], slots[held]
-        weights = self._cells(relays.take(of) * ids.shape[1] + slots)
-        told = np.einsum("nc,nc->n", weights, worth.take(of, axis=0))
+        others, of, cells = self._entries(relays)
+        places, held = find(others, rows)
+        told = np.einsum("nc,nc->n", self._weights(cells[held]), worth.take(of[held], axis=0))
         return np.bincount(places[held], told, minlength=len(rows)).astype(np.float32)
 
-    def _cells(self, cells: Rows) -> Floats:
-        """Return the counts in cells of all lists laid end to end, of shape ``(n, channels)``."""
+    def _entries(self, sources: Rows) -> tuple[Rows, Rows, Rows]:
+        """Return the rows in the lists of sources, in whose list each is, and in which cell.
+
+        Cells are those of all lists laid end to end.
+        """
+        ids = self.ids.array.take(sources, axis=0)
+        of, slots = (ids >= 0).nonzero()
+        return ids[of, slots], of, sources.take(of) * ids.shape[1] + slots
+
+    def _weights(self, cells: Rows) -> Floats:
+        """Return the counts in cells, of shape ``(n, channels)``."""
         return self.weights.array.reshape(-1, self.channels).take(cells, axis=0)
 
     def _worth(self, sources: Rows, says: Floats, now_ms: float) -> Floats:
