@@ -15,7 +15,6 @@ CLICKS = 2
 CLICKS_TO_SHIFT = 4
 """More than before: what she liked until now counts on in the same session."""
 WARM_UP_CLICKS = 5_000
-SLOW_S = 5.0
 Print = Callable[[str], None]
 
 
@@ -38,11 +37,7 @@ class Showcase:
         begin_s = time.monotonic()
         self._crowd.describe_catalogue()
         self._crowd.click_at_once(WARM_UP_CLICKS)
-        told = False
         while self._client.model_info().absorbed_events < WARM_UP_CLICKS:
-            if not told and time.monotonic() - begin_s > SLOW_S:
-                told = True
-                self._show("… the first learning on a machine compiles its loops: a minute, once")
             time.sleep(0.05)
         info = self._client.model_info()
         self._show(
