@@ -154,10 +154,10 @@ class Contexts:
         totals = self.totals.array
         shares = self.counts.array[rows, EVERYTHING] / max(totals[EVERYTHING], few[0])
         shares += np.float32(1e-6)
-        counts = self.counts.array[rows, slots[:, None]]  # (slots, rows): short loops take longer
-        totals = (totals[slots] + few)[:, None]
-        lifts: Floats = np.log((counts + few * shares) / (totals * shares))
-        return lifts.T
+        lifts = self.counts.array[rows, slots[:, None]]  # (slots, rows): short loops take longer
+        lifts += few * shares
+        lifts /= (totals[slots] + few)[:, None] * shares
+        return np.log(lifts, out=lifts).T
 
     def _find(self, context: Mapping[str, Scalar]) -> Rows:
         held = self._held()

@@ -88,16 +88,17 @@ class Landmarks:
         exponents = (times_ms[..., None] - self.table.array) / self.half_lives_ms
         return np.exp2(np.minimum(exponents, MAX_EXPONENT + 1)).astype(np.float32)
 
-    def fresh(self, now_ms: float) -> npt.NDArray[np.float32]:
-        """Return what one event of now counts on each channel, of shape ``(channels,)``.
+    def fresh(self, now_ms: float, times: int = 1) -> npt.NDArray[np.float32]:
+        """Return what one event of now counts on each channel, all channels so many times over.
 
-        The array is nobody's to write.
+        The array, of shape ``(times * channels,)``, is nobody's to write.
         """
-        return self._fresh.of(self.table.array, now_ms)
+        return self._fresh.of(self.table.array, now_ms, times)
 
-    def _increments_now(self, _landmarks: object, now_ms: float) -> npt.NDArray[np.float32]:
-        increments: npt.NDArray[np.float32] = self.increments(np.array([now_ms]))[0]
-        return increments
+    def _increments_now(
+        self, _landmarks: object, now_ms: float, times: int
+    ) -> npt.NDArray[np.float32]:
+        return np.tile(self.increments(np.array([now_ms]))[0], times)
 
 
 class StreamClock:

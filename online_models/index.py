@@ -52,10 +52,11 @@ class ItemIndex:
         Items up to which all are scored, without a graph: one product of all vectors takes less
         than a graph's search, which is all over the memory.
     depth
-        Rows taken from the graph; more find more, and cost time in proportion.
+        Rows taken from the graph at least, and twice as many as are asked for; more find more, and
+        cost time in proportion.
     """
 
-    def __init__(self, vectors: Table, *, exact_up_to: int = 50_000, depth: int = 350) -> None:
+    def __init__(self, vectors: Table, *, exact_up_to: int = 50_000, depth: int = 150) -> None:
         self.vectors, self.exact_up_to, self.depth = vectors, exact_up_to, depth
         self._columns = Columns(vectors)
         self._graph: hnswlib.Index | None = None
@@ -89,7 +90,7 @@ class ItemIndex:
         if self.is_exact(size):
             rows = _largest(self._products(query, size), count, among)
         else:
-            rows = self._from_graph(query, max(count, self.depth), size)
+            rows = self._from_graph(query, max(2 * count, self.depth), size)
             rows = rows if among is None else rows[among[rows]]
         # Unlike a product, this adds up equal vectors to equal scores, wherever they stand.
         scores = np.einsum("nd,d->n", self.vectors.array.take(rows, axis=0), query)

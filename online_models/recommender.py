@@ -184,6 +184,7 @@ class Recommender:
         rules = rules or self.rules
         allowed = permit(self.state.items, query, rules)
         wished = [*also, *self.state.items.rows_of([*rules.pins.values(), *rules.sponsored])]
+        at_least += len(rules.sponsored)  # who may have no place in the slate, but is a candidate
         return self._rank(
             self.retriever.candidates(query, allowed, at_least=at_least, wished=wished), rules
         )
@@ -224,7 +225,8 @@ class Recommender:
         if row < 0:
             return Slate()
         query = Query(user_id="", unit_key="", history=(item_id,), context=dict(context or {}))
-        found = self.retriever.candidates(query, permit(self.state.items, query, rules))
+        allowed = permit(self.state.items, query, rules)
+        found = self.retriever.candidates(query, allowed, at_least=k)
         vectors = self.state.encoder.output.array
         shares = _share_of_best(self.state.rules.blend(found.rules))
         likeness = shares + _cosine(vectors[found.rows], vectors[row])

@@ -11,6 +11,7 @@ from msgspec import Struct
 from online_models.asked import Asked, read
 from online_models.content import Profile
 from online_models.content_source import alike, told
+from online_models.facets import NONE
 from online_models.likeness import encoded
 from online_models.reranking.permit import Permit, permit
 from online_models.rows import BIT, NO_ROWS, Codes, Mask, Rows, find, member, union
@@ -84,9 +85,11 @@ class Retriever:
     Parameters
     ----------
     by_popularity
-        The most that each horizon may propose.
-    by_rules, by_encoder
-        The most that each may propose.
+        The most that each horizon may propose, unless a slate has more places.
+    by_rules
+        The most that rules may propose.
+    by_encoder
+        The most that it may propose, unless a slate has more than half as many places.
     own_items
         How many of the unit's last items are proposed again, unless the query excludes them.
     """
@@ -95,9 +98,9 @@ class Retriever:
         self,
         state: ModelState,
         *,
-        by_popularity: int = 60,
+        by_popularity: int = 20,
         by_rules: int = 150,
-        by_encoder: int = 100,
+        by_encoder: int = 40,
         own_items: int = 10,
     ) -> None:
         self.state = state
@@ -119,7 +122,8 @@ class Retriever:
         barred
             What must not be; by the default rules where it is not given.
         at_least
-            Where the sources propose fewer, popularity goes on beyond its bound.
+            The places of the slate. Where the sources propose fewer, but for sponsored items,
+            popularity goes on beyond its bound.
         wished
             Rows that are candidates too, where they may be shown, though no source proposes them.
         """
@@ -128,16 +132,16 @@ class Retriever:
         found = self._neighbours(asked.history)
         profile = self.state.content.profile(asked.history)
         lists = [
-            self._popular(barred),
+            self._popular(barred, max(self.by_popularity, at_least)),
             self._best(found, barred),
-            self._near(asked, barred),
+            self._near(asked, barred, max(self.by_encoder, 2 * at_least)),
             barred.of(asked.history[: self.own_items]),
             alike(self.state, profile, barred.allows),
             barred.of(np.array(wished, dtype=np.int64)),  # the one that is no source's
         ]
         rows, proposers = union(lists)
         proposers &= ALL_SOURCES
-        missing = at_least - int(np.count_nonzero(proposers))
+        missing = at_least - int(np.count_nonzero(self._unpaid(rows[proposers > 0])))
         if missing > 0:
             more = self._more(rows[proposers > 0], barred, missing)
             lists[0] = np.concatenate([lists[0], more])
@@ -155,10 +159,18 @@ class Retriever:
     def _more(self, found: Rows, barred: Permit, count: int) -> Rows:
         """Return the most popular of all that may be shown and were not found."""
         rows = np.flatnonzero(barred.servable[: self.state.items.size])
-        rows = rows[barred.allows(rows) & ~member(rows, found)]
+        rows = rows[barred.allows(rows) & ~member(rows, found) & self._unpaid(rows)]
         popularity = self.state.popularity
         shares = popularity.blend(popularity.shares(rows))
         return rows[np.argsort(-shares, kind="stable")[:count]]
+
+    def _unpaid(self, rows: Rows) -> Mask:
+        """Return which rows the catalogue does not call sponsored: of those a slate has but few."""
+        sponsored = self.state.items.facets.sponsored
+        if not sponsored.used:
+            return np.ones(len(rows), dtype=bool)
+        unpaid: Mask = sponsored.of(rows) == NONE
+        return unpaid
 
     def _neighbours(self, history: Rows) -> tuple[Rows, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))
@@ -174,28 +186,29 @@ class Retriever:
         scores = rules.blend(counts[:, : rules.channels])
         return followers[np.argpartition(-scores, self.by_rules - 1)[: self.by_rules]]
 
-    def _popular(self, barred: Permit) -> Rows:
+    def _popular(self, barred: Permit, count: int) -> Rows:
+        """Return the first so many of each horizon that may be shown."""
         popularity, size = self.state.popularity, self.state.items.size
-        leading = popularity.leading(self.by_popularity, size)
+        leading = popularity.leading(count, size)
         if not barred.bars or barred.allows(leading).all():
             return leading
         lists = popularity.lists(size)
         together, start, kept = np.concatenate(lists), 0, []
         allowed = barred.allows(together)
         for rows in lists:
-            kept.append(rows[allowed[start : start + len(rows)]][: self.by_popularity])
+            kept.append(rows[allowed[start : start + len(rows)]][:count])
             start += len(rows)
         return np.concatenate(kept)
 
-    def _near(self, asked: Asked, barred: Permit) -> Rows:
-        """Return the encoder's rows; asks for more where some have been seen."""
+    def _near(self, asked: Asked, barred: Permit, count: int) -> Rows:
+        """Return the encoder's first so many; asks for more where some have been seen."""
         if asked.vector is None:
             return NO_ROWS
         items = self.state.items
         among = barred.servable if barred.narrows else None
-        count = self.by_encoder + len(barred.barred)
-        found = self.state.index.search(asked.vector, count, items.size, among=among)
-        return barred.of(found)[: self.by_encoder]
+        most = count + len(barred.barred)
+        found = self.state.index.search(asked.vector, most, items.size, among=among)
+        return barred.of(found)[:count]
 
     def _known(
         self,

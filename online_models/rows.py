@@ -85,13 +85,14 @@ def member(rows: Rows, members: Rows) -> Mask:
 def find(rows: Rows, members: Rows) -> tuple[Rows, Mask]:
     """Return where rows are among the members, which are in rising order, and which of them are.
 
+    Of those that are not, the place is where they would be.
+
     Examples
     --------
     >>> find(np.array([5, 2]), np.array([1, 2]))
-    (array([0, 1]), array([False,  True]))
+    (array([2, 1]), array([False,  True]))
     """
     if not len(members):
         return np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=bool)
     places = members.searchsorted(rows)
-    places[places == len(members)] = 0
-    return places, members.take(places) == rows
+    return places, members.take(places, mode="clip") == rows  # what is beyond all is none of them

@@ -124,9 +124,12 @@ class Rules:
 
         Cells are those of all lists laid end to end.
         """
-        ids = self.ids.array.take(sources, axis=0)
-        of, slots = (ids >= 0).nonzero()
-        return ids[of, slots], of, sources.take(of) * ids.shape[1] + slots
+        length = self.ids.array.shape[1]
+        ids = self.ids.array.take(sources, axis=0).reshape(-1)
+        taken = (ids >= 0).nonzero()[0]
+        of = taken // length
+        ahead = (sources - np.arange(len(sources))) * length
+        return ids.take(taken), of, taken + ahead.take(of)
 
     def _weights(self, cells: Rows) -> Floats:
         """Return the counts in cells, of shape ``(n, channels)``."""
@@ -134,8 +137,7 @@ class Rules:
 
     def _worth(self, sources: Rows, says: Floats, now_ms: float) -> Floats:
         """Return what the counts of sources are worth now, by the say that each of them has."""
-        forward = self.landmarks.fresh(now_ms)
-        fresh = np.concatenate((forward, forward))
+        fresh = self.landmarks.fresh(now_ms, 2)  # for forward and backward
         worth: Floats = self.totals.array.take(sources, axis=0)
         worth /= fresh
         worth += 1

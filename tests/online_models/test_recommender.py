@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from online_models.recommender import Recommender, Slate
 from online_models.state import ModelState
+from schemas.events import ItemUpdate
 from schemas.examples import Query
 from schemas.model_log import Describe, Evict
+from schemas.slate_rules import SlateRules
 from tests.builders import chains, differences, learn, reload, small, update
 
 IDS = [f"i{n}" for n in range(40)]
@@ -62,6 +64,19 @@ def test_a_slate_longer_than_the_catalogue_is_all_there_is(state: ModelState) ->
     assert sorted(items(Recommender(state).recommend(Query("u", "u", HISTORY), 1_000))) == sorted(
         IDS
     )
+
+
+@pytest.mark.parametrize("by", ["settings", "catalogue"])
+def test_sponsored_candidates_without_a_place_leave_no_gap(state: ModelState, by: str) -> None:
+    recommender, stranger, rules = Recommender(state), Query("", ""), SlateRules(most_sponsored=0)
+    paid = tuple(items(recommender.recommend(stranger, 10)))
+    if by == "catalogue":
+        state.apply(Describe(tuple(ItemUpdate(item_id=i, sponsored=True) for i in paid)))
+    else:
+        rules = SlateRules(most_sponsored=0, sponsored=paid)
+    slate = recommender.recommend(stranger, 25, rules)
+    assert len(slate.items) == 25
+    assert not set(items(slate)) & set(paid)
 
 
 def test_a_shorter_slate_is_the_beginning_of_a_longer_one(state: ModelState) -> None:
