@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -141,7 +142,7 @@ class Retriever:
         ]
         rows, proposers = union(lists)
         proposers &= ALL_SOURCES
-        missing = at_least - int(np.count_nonzero(self._unpaid(rows[proposers > 0])))
+        missing = at_least - self._organic(rows, proposers)
         if missing > 0:
             more = self._more(rows[proposers > 0], barred, missing)
             lists[0] = np.concatenate([lists[0], more])
@@ -159,18 +160,22 @@ class Retriever:
     def _more(self, found: Rows, barred: Permit, count: int) -> Rows:
         """Return the most popular of all that may be shown and were not found."""
         rows = np.flatnonzero(barred.servable[: self.state.items.size])
-        rows = rows[barred.allows(rows) & ~member(rows, found) & self._unpaid(rows)]
+        rows = rows[barred.allows(rows) & ~member(rows, found) & ~self._sponsored(rows)]
         popularity = self.state.popularity
         shares = popularity.blend(popularity.shares(rows))
         return rows[np.argsort(-shares, kind="stable")[:count]]
 
-    def _unpaid(self, rows: Rows) -> Mask:
-        """Return which rows the catalogue does not call sponsored: of those a slate has but few."""
-        sponsored = self.state.items.facets.sponsored
-        if not sponsored.used:
-            return np.ones(len(rows), dtype=bool)
-        unpaid: Mask = sponsored.of(rows) == NONE
-        return unpaid
+    def _organic(self, rows: Rows, proposers: Codes) -> int:
+        """Return how many of the proposed are not sponsored: of those a slate has but few."""
+        proposed = int(np.count_nonzero(proposers))
+        if not self.state.items.facets.sponsored.used:
+            return proposed
+        return proposed - int(np.count_nonzero(self._sponsored(rows[proposers > 0])))
+
+    def _sponsored(self, rows: Rows) -> Mask:
+        """Return which rows the catalogue calls sponsored."""
+        sponsored: Mask = self.state.items.facets.sponsored.of(rows) != NONE
+        return sponsored
 
     def _neighbours(self, history: Rows) -> tuple[Rows, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))
@@ -246,5 +251,12 @@ def visits(rows: Rows, history: Rows) -> tuple[Floats, Rows]:
     places, held = find(history, rows)
     ages = held.nonzero()[0][::-1]  # of equal items the newest is written last
     places = places.take(ages)
-    recency[places] = 1 / (1 + ages)
+    recency[places] = _recencies(len(history)).take(ages)
     return recency, np.bincount(places, minlength=len(rows))
+
+
+@lru_cache(maxsize=256)
+def _recencies(count: int) -> Floats:
+    """Return how recent each of so many items is; nobody's to write."""
+    recencies: Floats = np.reciprocal(1 + np.arange(count, dtype=np.float32))
+    return recencies

@@ -57,11 +57,7 @@ def union(lists: Sequence[Rows]) -> tuple[Rows, Codes]:
     (array([1, 5]), array([1, 3], dtype=uint8))
     """
     keys = np.concatenate(lists) << LIST_BITS
-    start = 0
-    for number, rows in enumerate(lists):
-        part = keys[start : start + len(rows)]
-        part |= number
-        start += len(rows)
+    keys |= np.arange(len(lists)).repeat([len(rows) for rows in lists])
     keys.sort()
     ordered = keys >> LIST_BITS
     starts = firsts(ordered).nonzero()[0]
