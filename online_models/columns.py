@@ -10,18 +10,20 @@ from online_models.tables import Table
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-APART = 64
-"""Of two dimensions more than the rows: a power of two apart, as many rows as tables have room for,
-all numbers of a vector would share one place in the cache."""
+ROOM = 8
+"""Room for one more row of so many is left at a copy: an outgrown one is made anew."""
+LINE = 16
+"""Numbers in a line of the cache. Two dimensions are an odd number of lines apart: were it a power
+of two, all numbers of a vector would share one place in the cache."""
 
 
 class Columns:
     """A table's vectors with one row for each dimension, for products with all vectors at once.
 
     A product that adds one dimension after the other to all sums reads memory as fast as it comes;
-    one that adds up along each vector does not. The copy is made at the first product, and takes as
-    much memory as the vectors that it is asked for. Later ones copy what the table calls stale,
-    which is little: what was trained, published or evicted since.
+    one that adds up along each vector does not. The copy is made at the first product, and takes an
+    eighth more memory than the vectors that it is asked for. Later ones copy what the table calls
+    stale, which is little: what was trained, published or evicted since.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ class Columns:
         order.
         """
         stale, written = self.vectors.stale, (self.vectors.writes, size)
-        if stale is None:
+        if stale is None or size > self._columns.shape[1]:
             self._copy(size)
         elif self._read != written:
             self._refresh(stale, size)
@@ -55,8 +57,8 @@ class Columns:
 
     def _copy(self, size: int) -> None:
         vectors = self.vectors.array
-        rows, dimensions = vectors.shape  # those that are not used take no memory
-        self._columns = np.zeros((dimensions, rows + APART), dtype=np.float32)
+        lines = -(-(size + size // ROOM) // LINE) | 1
+        self._columns = np.empty((vectors.shape[1], lines * LINE), dtype=np.float32)
         self._columns[:, :size] = vectors[:size].T
         self.vectors.stale = np.arange(len(vectors)) >= size
 

@@ -165,3 +165,13 @@ def test_rows_that_a_table_grew_by_are_in_the_copy() -> None:
     table.array[[1, 3]] = 1
     table.mark(np.array([1, 3]))
     assert columns.product(query, 4).tolist() == [0, 2, 0, 2]
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=6))
+def test_more_rows_than_there_was_room_for_are_in_the_copy(sizes: list[int]) -> None:
+    table = Table("vectors", (2,))
+    table.grow(300)
+    table.array[:, 0] = np.arange(300)
+    columns, query = Columns(table), np.array([1, 0], dtype=np.float32)
+    for size in sizes:
+        assert columns.product(query, size).tolist() == list(range(size))
