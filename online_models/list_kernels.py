@@ -62,6 +62,13 @@ class Waiting(NamedTuple):
     fresh: Floats
     few: Floats
 
+    def only(self, n: int) -> Waiting:
+        """Return what one of the lists is made of."""
+        parts: list[Any] = [
+            told.only(n) if isinstance(told, Joined) else told[n : n + 1] for told in self
+        ]
+        return Waiting(*parts)
+
 
 class Model(NamedTuple):
     """What the lists ask of a model; see ``propose``, ``follow`` and ``write``."""

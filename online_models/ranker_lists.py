@@ -108,25 +108,36 @@ class RankerLists:
         The events of the run are counted, up to that of the last list. Since the lists were asked
         for, the encoder must not have learnt.
         """
+        waiting, model = self._waiting(awaited), self._model()
         if not self.state.content.used:
-            self._make(awaited, None, run, 0, lists)
+            self._make(awaited, waiting, model, run, 0, lists)
             return
         counted = 0
-        for one in awaited:  # what the catalogue proposes depends on who has had an event
+        for n, one in enumerate(
+            awaited
+        ):  # what the catalogue proposes depends on who has had an event
             counting_of(self.state).count(run, counted, one.event)
             counted, history = one.event, np.array(one.history, dtype=np.int64)
-            self._make([one], self.state.content.profile(history), run, counted, lists)
+            profile = self.state.content.profile(history)
+            alike = joined_arrays([self._alike(one, profile)])
+            only = waiting.only(n)._replace(alike=alike)
+            self._make([one], only, model, run, counted, lists, profile)
 
     def _make(
         self,
         awaited: Sequence[Awaited],
-        profile: Profile | None,
+        waiting: Waiting,
+        model: Model,
         run: Run,
         counted: int,
         lists: GrowingLists,
+        profile: Profile | None = None,
     ) -> None:
+        """Make lists of a run of which so many events are counted.
+
+        ``profile`` is the only list's, where there is a catalogue.
+        """
         counting, end = counting_of(self.state), awaited[-1].event
-        waiting, model = self._waiting(awaited, profile), self._model()
         written = self._written(len(awaited), lists)
         logged = kernels.make(
             run, counting.counters(), counted, waiting, model, self._scratch, written
@@ -146,8 +157,8 @@ class RankerLists:
             if place != UNKNOWN:
                 lists.add(length, place, one.weight)
 
-    def _waiting(self, awaited: Sequence[Awaited], profile: Profile | None) -> Waiting:
-        """Return the lists as arrays; ``profile`` is the only one's, where there is any."""
+    def _waiting(self, awaited: Sequence[Awaited]) -> Waiting:
+        """Return the lists as arrays, without what the catalogue proposes."""
         state, rules, contexts = self.state, self.state.rules, self.state.contexts
         histories = np.empty((len(awaited), state.config.learning_window), dtype=np.int64)
         earlier = np.empty((len(awaited), state.encoder.window), dtype=np.int64)
@@ -169,7 +180,7 @@ class RankerLists:
             near=self._near(vectors, int(sizes[-1])),  # it only grows
             barred=joined([one.barred for one in awaited]),
             nearest=self._nearest(awaited, vectors),
-            alike=joined_arrays([self._alike(one, profile) for one in awaited]),
+            alike=joined([()] * len(awaited)),
             sizes=sizes,
             now_ms=now_ms,
             fresh=increments(rules.landmarks, times_ms),
