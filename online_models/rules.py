@@ -108,16 +108,24 @@ class Rules:
         found
             As ``neighbours`` returns it.
         """
+        relays, worth = self.relays(found, now_ms)
+        others, of, cells = self._entries(relays)
+        places, held = find(others, rows)
+        told = np.einsum("nc,nc->n", self._weights(cells[held]), worth.take(of[held], axis=0))
+        return np.bincount(places[held], told, minlength=len(rows)).astype(np.float32)
+
+    def relays(self, found: tuple[Rows, Floats], now_ms: float) -> tuple[Rows, Floats]:
+        """Return the strongest neighbours, and what the counts in their own lists are worth.
+
+        Of shapes ``(n,)`` and ``(n, channels)``; ``found`` is as ``neighbours`` returns it.
+        """
         neighbours, counts = found
         blends = np.einsum("nc,c->n", counts[:, : self.channels], self.mix)  # ties remain ties
         best = (-blends).argsort(kind="stable")[:RELAYS]
         relays = neighbours.take(best)
         worth = self._worth(relays, blends.take(best), now_ms)
         worth *= self.mix
-        others, of, cells = self._entries(relays)
-        places, held = find(others, rows)
-        told = np.einsum("nc,nc->n", self._weights(cells[held]), worth.take(of[held], axis=0))
-        return np.bincount(places[held], told, minlength=len(rows)).astype(np.float32)
+        return relays, worth
 
     def _entries(self, sources: Rows) -> tuple[Rows, Rows, Rows]:
         """Return the rows in the lists of sources, in whose list each is, and in which cell.

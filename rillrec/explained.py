@@ -57,6 +57,7 @@ def explained(item_id: str, reply: pb.ExplainResponse) -> Explained:
         candidates=reply.candidates,
         sources=tuple(SourceWord(s.name, s.proposed, s.score, s.rank) for s in reply.sources),
         past_items=tuple(PastItem(p.item_id, p.share) for p in reply.past_items),
+        relays=tuple(PastItem(p.item_id, p.share) for p in reply.relays),
         earlier_items=tuple(PastItem(p.item_id, p.share) for p in reply.earlier_items),
         words=tuple(SharedWord(w.word, w.share) for w in reply.words),
         features=tuple(FeatureWord(f.name, f.value, f.contribution) for f in reply.features),
@@ -88,6 +89,8 @@ def lines_of(said: Explained) -> Iterator[str]:
         yield f"  {source.name:<12}{verb}: score {source.score:.4g}, rank {source.rank}"
     for past in told.past_items:
         yield f"  {past.share:>5.0%} of the rules come from {past.item_id!r}"
+    for past in told.relays:
+        yield f"  {past.share:>5.0%} of the rules at second hand come through {past.item_id!r}"
     for past in told.earlier_items:
         yield f"  {past.share:>5.0%} of what other sessions add comes from {past.item_id!r}"
     for shared in told.words:

@@ -24,6 +24,7 @@ def explanation_to_wire(
             for s in told.sources
         ],
         past_items=[_past(past) for past in told.past_items],
+        relays=[_past(past) for past in told.relays],
         earlier_items=[_past(past) for past in told.earlier_items],
         words=[pb.SharedWord(word=w.word, share=w.share) for w in told.words],
         features=[

@@ -250,7 +250,7 @@ class FeatureWord(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ..., contribution: _Optional[float] = ...) -> None: ...
 
 class ExplainResponse(_message.Message):
-    __slots__ = ("reason", "rule", "position", "score", "rank", "candidates", "sources", "past_items", "features", "baseline", "moved_by", "model_version", "degraded", "title", "words", "earlier_items")
+    __slots__ = ("reason", "rule", "position", "score", "rank", "candidates", "sources", "past_items", "features", "baseline", "moved_by", "model_version", "degraded", "title", "words", "earlier_items", "relays")
     REASON_FIELD_NUMBER: _ClassVar[int]
     RULE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
@@ -267,6 +267,7 @@ class ExplainResponse(_message.Message):
     TITLE_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     EARLIER_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    RELAYS_FIELD_NUMBER: _ClassVar[int]
     reason: str
     rule: str
     position: int
@@ -283,7 +284,8 @@ class ExplainResponse(_message.Message):
     title: str
     words: _containers.RepeatedCompositeFieldContainer[SharedWord]
     earlier_items: _containers.RepeatedCompositeFieldContainer[PastItem]
-    def __init__(self, reason: _Optional[str] = ..., rule: _Optional[str] = ..., position: _Optional[int] = ..., score: _Optional[float] = ..., rank: _Optional[int] = ..., candidates: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceWord, _Mapping]]] = ..., past_items: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ..., features: _Optional[_Iterable[_Union[FeatureWord, _Mapping]]] = ..., baseline: _Optional[float] = ..., moved_by: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., degraded: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., words: _Optional[_Iterable[_Union[SharedWord, _Mapping]]] = ..., earlier_items: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ...) -> None: ...
+    relays: _containers.RepeatedCompositeFieldContainer[PastItem]
+    def __init__(self, reason: _Optional[str] = ..., rule: _Optional[str] = ..., position: _Optional[int] = ..., score: _Optional[float] = ..., rank: _Optional[int] = ..., candidates: _Optional[int] = ..., sources: _Optional[_Iterable[_Union[SourceWord, _Mapping]]] = ..., past_items: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ..., features: _Optional[_Iterable[_Union[FeatureWord, _Mapping]]] = ..., baseline: _Optional[float] = ..., moved_by: _Optional[_Iterable[str]] = ..., model_version: _Optional[int] = ..., degraded: _Optional[_Iterable[str]] = ..., title: _Optional[str] = ..., words: _Optional[_Iterable[_Union[SharedWord, _Mapping]]] = ..., earlier_items: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ..., relays: _Optional[_Iterable[_Union[PastItem, _Mapping]]] = ...) -> None: ...
 
 class DiagnoseRequest(_message.Message):
     __slots__ = ("user_id", "k", "context", "time_ms", "after", "session_id", "rules")

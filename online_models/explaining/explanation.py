@@ -21,7 +21,7 @@ import numpy as np
 from msgspec import Struct
 
 from online_models.explaining.contributions import contributions
-from online_models.explaining.past import PastItem, earlier_items, past_items
+from online_models.explaining.past import PastItem, earlier_items, past_items, relays
 from online_models.explaining.words import SharedWord, shared_words
 from online_models.feature_names import feature_names
 from online_models.recommender import Ranking, Recommender
@@ -62,6 +62,8 @@ class Explanation(Struct, frozen=True, kw_only=True):
         The ranker's, before any rule; ``rank`` is from 1, among ``candidates`` that were proposed.
     past_items
         Those whose lists of neighbours hold the item, the largest share first.
+    relays
+        Neighbours of the history whose own lists hold the item: rules tell of it at second hand.
     earlier_items
         Those of the user's other sessions by which the encoder scores it higher, the largest share
         first. What opens a session has no others.
@@ -83,6 +85,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     candidates: int = 0
     sources: tuple[SourceWord, ...] = ()
     past_items: tuple[PastItem, ...] = ()
+    relays: tuple[PastItem, ...] = ()
     earlier_items: tuple[PastItem, ...] = ()
     words: tuple[SharedWord, ...] = ()
     features: tuple[FeatureWord, ...] = ()
@@ -140,6 +143,7 @@ def _told(
         candidates=candidates,
         sources=_sources(ranking, place) if arranged else (),
         past_items=past_items(ranking, row),
+        relays=relays(ranking, row),
         earlier_items=earlier_items(ranking, row),
         words=shared_words(ranking.state, ranking.candidates.history, item_id),
         features=features,

@@ -1,16 +1,21 @@
-"""Which items that a user chose before lead to an item, and what each counts."""
+"""Which items, chosen before or heard of since, lead to an item, and what each counts."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 from msgspec import Struct
 
 from online_models.items import ItemTable
 from online_models.recommender import Ranking
 from online_models.rows import Rows
+from online_models.rules import Rules
+
+Floats = npt.NDArray[np.float32]
 
 
 class PastItem(Struct, frozen=True):
-    """An item of the past, and its share in what rules or encoder think of the explained one."""
+    """An item that leads to another, and its share in what rules or encoder think of that one."""
 
     item_id: str
     share: float
@@ -22,15 +27,29 @@ def past_items(ranking: Ranking, row: int) -> tuple[PastItem, ...]:
     rules = state.rules
     history: Rows = ranking.candidates.history[: rules.scoring_window]
     norms = rules.norms(history, float(state.progress.time_ms))
-    holds = rules.ids.array[history] == row  # (history, neighbours)
-    weights = (rules.weights.array[history] * holds[:, :, None]).sum(axis=1) * norms
-    return _shares(state.items, history, rules.blend(weights).tolist())
+    return _shares(state.items, history, rules.blend(_counts(rules, history, row) * norms).tolist())
+
+
+def relays(ranking: Ranking, row: int) -> tuple[PastItem, ...]:
+    """Return the neighbours through whom rules tell of a row at second hand, likewise."""
+    rules, now_ms = ranking.state.rules, float(ranking.state.progress.time_ms)
+    found = rules.neighbours(ranking.candidates.history, now_ms)
+    neighbours, worth = rules.relays(found, now_ms)
+    parts = (_counts(rules, neighbours, row) * worth).sum(axis=1)
+    return _shares(ranking.state.items, neighbours, parts.tolist())
 
 
 def earlier_items(ranking: Ranking, row: int) -> tuple[PastItem, ...]:
     """Return the items of other sessions that speak for a row in the encoder, likewise."""
     state, earlier = ranking.state, ranking.candidates.asked.earlier
     return _shares(state.items, earlier, state.encoder.parts(earlier, row).tolist())
+
+
+def _counts(rules: Rules, sources: Rows, row: int) -> Floats:
+    """Return how often a row came after and before each source, of shape ``(n, channels)``."""
+    holds = rules.ids.array[sources] == row  # (sources, neighbours)
+    counts: Floats = (rules.weights.array[sources] * holds[:, :, None]).sum(axis=1)
+    return counts
 
 
 def _shares(items: ItemTable, rows: Rows, parts: list[float]) -> tuple[PastItem, ...]:

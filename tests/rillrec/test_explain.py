@@ -126,3 +126,11 @@ def test_the_items_of_earlier_sessions_that_speak_for_an_item_are_told() -> None
     heard = explained("tea", reply)
     assert heard.explanation.earlier_items == told.earlier_items
     assert "    75% of what other sessions add comes from 'cup'" in lines_of(heard)
+
+
+def test_the_items_through_which_rules_tell_at_second_hand_are_told() -> None:
+    told = Explanation(item_id="tea", reason="shown", relays=(PastItem("cup", 0.75),))
+    reply = explanation_to_wire(told, title="", model_version=3, degraded=[])
+    heard = explained("tea", reply)
+    assert heard.explanation.relays == told.relays
+    assert "    75% of the rules at second hand come through 'cup'" in lines_of(heard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from online_models.explaining.explanation import Explanation, explain
@@ -55,6 +56,22 @@ def test_the_past_items_that_lead_there_are_told_with_their_shares(state: ModelS
     assert sum(past.share for past in found.past_items) == pytest.approx(1)
     rows = [state.items.row_of(past.item_id) for past in found.past_items]
     assert all(state.items.row_of("i6") in state.rules.ids.array[row] for row in rows)
+
+
+def test_whom_rules_tell_of_an_item_through_is_told_with_shares(state: ModelState) -> None:
+    rules, row_of = state.rules, state.items.row_of
+    found = told(state, "i9")
+    rows = [row_of(past.item_id) for past in found.relays]
+    followers, _ = rules.neighbours(
+        np.array([row_of(item_id) for item_id in reversed(HISTORY)]), state.progress.time_ms
+    )
+    assert rows
+    assert set(rows) <= set(followers.tolist())
+    assert all(row_of("i9") in rules.ids.array[row] for row in rows)
+    shares = [past.share for past in found.relays]
+    assert sum(shares) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert told(state, "i9", query=Query("u", "u")).relays == ()
 
 
 def test_what_opens_a_session_is_explained_by_the_items_of_earlier_ones(state: ModelState) -> None:
