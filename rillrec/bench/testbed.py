@@ -108,7 +108,7 @@ def serving_on(bed: Testbed, *, tell: Tell) -> Iterator[Serving]:
     Raises
     ------
     ProcessFailed
-        One of them can't start, or they are not ready within a minute.
+        One of them can't start, or they are not ready in time.
     """
     with Local(bed.settings, tell=tell) as local:
         local.wait_until_ready()

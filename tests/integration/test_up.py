@@ -13,8 +13,10 @@ import pytest
 
 from rillrec.client import Client, Slate
 from rillrec.crowd import UNCAPPED
+from rillrec.local import Local
 from rillrec.simulation import Click, Simulation, catalogue_updates, event_of
-from schemas.errors import CallFailed
+from schemas.errors import CallFailed, ProcessFailed
+from schemas.settings import Settings, StoreSettings
 from tests.integration.conftest import Start
 from tests.integration.processes import Rillrec, alive, command_of, descendants, wait_until
 
@@ -135,6 +137,18 @@ def test_one_data_directory_is_for_one_at_a_time(start: Start, tmp_path: Path) -
     assert other.ended() == 4
     assert "error: a Redis of Rillrec runs in" in other.text
     assert "choose another store.data_dir" in other.text
+
+
+def test_who_does_not_get_ready_is_told_by_name(tmp_path: Path) -> None:
+    settings = Settings(store=StoreSettings(data_dir=tmp_path))
+    with Local(settings, tell=lambda _: None) as local:
+        flow = local.pids["flow"]
+        os.kill(flow, signal.SIGSTOP)
+        try:
+            with pytest.raises(ProcessFailed, match=r"the flow .*did not get ready within 2 s"):
+                local.wait_until_ready(timeout_s=2)
+        finally:
+            os.kill(flow, signal.SIGCONT)
 
 
 def test_ctrl_c_before_it_is_ready_leaves_no_process_either(start: Start) -> None:
