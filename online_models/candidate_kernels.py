@@ -12,15 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import ROUNDING
 from online_models.compiled import jit, jit_sums
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 BARRED, PROPOSED = 1, 2
-ROUNDING = 1e-5
-"""By so much of a score, and at least so much, its last bits differ in whatever order it is added
-up; with some room."""
 
 
 class Scratch(NamedTuple):

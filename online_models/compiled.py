@@ -1,6 +1,7 @@
 """How the learner's hot loops are compiled. Nothing that serves may import this.
 
-Kernels live in files named ``*_kernels.py``, which may call each other.
+Kernels live in files named ``*_kernels.py``, which may call each other and take constants from each
+other and from ``agreed``: none from elsewhere.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def jit_sums(function: _Function) -> _Function:
 
 
 def _kept(compiled: Any) -> Any:
-    """Let what is kept of a kernel count as outdated when any file of kernels has changed.
+    """Let what is kept of a kernel count as outdated when any file has changed that it may rest on.
 
     Of itself numba looks at the kernel's own file alone, and would go on with what the kernel took
     from others before. It asks for the version first, so that it does not even look for types that
@@ -43,7 +44,8 @@ def _kept(compiled: Any) -> Any:
 
 
 def _version() -> tuple[object, ...]:
-    files = sorted(Path(__file__).parent.glob("*_kernels.py"))
+    folder = Path(__file__).parent
+    files = sorted((*folder.glob("*_kernels.py"), *folder.glob("agreed.py")))
     stats = [(file.name, file.stat()) for file in files]
     return numba.__version__, *((name, stat.st_mtime, stat.st_size) for name, stat in stats)
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.msgpack import encode
 
+from online_models.agreed import EVERYTHING
 from online_models.context_fields import ContextFields, hash_of
 from online_models.decay import Landmarks
 from online_models.moments import told
@@ -27,8 +28,6 @@ from schemas.model_log import Scale
 
 Floats = npt.NDArray[np.float32]
 
-EVERYTHING = 0
-"""The slot in which all events count that have a followed value."""
 MOST = 10
 """Followed values that one event or request counts with, of its moment too: the first by slot."""
 BUCKETS, HASHES = 1_024, 2

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import EVERYTHING
 from online_models.compiled import jit
-from online_models.contexts import EVERYTHING
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import MAX_EXPONENT
 from online_models.derived import Derived
 from online_models.tables import Table
 from schemas.model_log import Scale
 
-MAX_EXPONENT = 60
 FOREVER = math.inf
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import MAX_EXPONENT
 from online_models.compiled import jit
-from online_models.decay import MAX_EXPONENT, Landmarks
+from online_models.decay import Landmarks
 
 
 def increments(landmarks: Landmarks, times_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

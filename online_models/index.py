@@ -15,6 +15,7 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import ROUNDING
 from online_models.columns import Columns
 from online_models.tables import Table
 from schemas.model_log import Graph
@@ -29,9 +30,6 @@ MOST_BESIDE = 10_000
 """Rows that a graph may lack before a new one is due: they are gathered one by one."""
 MANY = 5_000
 """From so many rows on an exact search reads a copy by columns: fewer take next to nothing."""
-ROUNDING = 1e-5
-"""By so much of a score, and at least so much, its last bits differ in whatever order it is added
-up; with some room."""
 
 
 class ItemIndex:

@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from online_models import encoder_kernels
 from online_models import list_kernels as kernels
+from online_models.agreed import EVERYTHING
 from online_models.asked import earlier_of, history_of, slots_of
 from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
 from online_models.content import Profile
 from online_models.content_source import BY_CONTENT, alike, borrow, told
-from online_models.contexts import EVERYTHING, MOST, PRIOR_EVENTS
+from online_models.contexts import MOST, PRIOR_EVENTS
 from online_models.counting import counting_of, nothing
 from online_models.counting_kernels import Run
 from online_models.decay_kernels import increments

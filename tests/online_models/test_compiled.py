@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -45,3 +46,12 @@ def test_kernels_are_in_files_that_are_looked_at() -> None:
     for file in Path(compiled.__file__).parent.rglob("*.py"):
         if "@jit" in file.read_text():
             assert file.match("online_models/*_kernels.py"), file
+
+
+def test_kernels_take_constants_from_files_that_are_looked_at() -> None:
+    for file in Path(compiled.__file__).parent.glob("*_kernels.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("online_models"):
+                looked_at = (node.module or "").endswith(("_kernels", ".agreed"))
+                constants = [name.name for name in node.names if name.name.isupper()]
+                assert looked_at or not constants, (file, constants)

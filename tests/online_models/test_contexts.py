@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_models.contexts import EVERYTHING, MOST, WINDOW_EVENTS, Contexts
+from online_models.agreed import EVERYTHING
+from online_models.contexts import MOST, WINDOW_EVENTS, Contexts
 from schemas.examples import Example, Query
 from schemas.model_config import HOUR_MS
 from tests.builders import START_MS, Stream, learn, learner, small

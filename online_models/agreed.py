@@ -1,0 +1,14 @@
+"""Numbers that compiled loops and the code beside them agree on.
+
+Kernels take no constant from elsewhere: what is kept of them would outlive its change.
+"""
+
+from __future__ import annotations
+
+EVERYTHING = 0
+"""The slot of ``Contexts`` in which all events count that have a followed value."""
+MAX_EXPONENT = 60
+"""Half-lives after which counts are scaled down, so that float32 holds them."""
+ROUNDING = 1e-5
+"""By so much of a score, and at least so much, its last bits differ in whatever order it is added
+up; with some room."""
