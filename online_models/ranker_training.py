@@ -21,10 +21,17 @@ from online_models.ranker import Ranker
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 BETA_1, BETA_2 = 0.9, 0.999
+WHOLE = 16
+"""Lists of a whole step. Where events are few, micro-batches close by time with a list or two, and
+whole steps would follow each of them."""
 
 
 class RankerTrainer:
     """Learns from lists of candidates of which one was chosen.
+
+    A step of fewer than ``WHOLE`` lists is so much of one: all running means move by that share of
+    their way, and Adam's step is shorter by its root, as much shorter as the mean of so many lists
+    is more often wrong. So it matters little how a stream was cut.
 
     Adam takes long steps, that lead fast to where a young stream's answers are; what ranks is the
     running mean of its steps, which does not follow each list.
@@ -64,7 +71,8 @@ class RankerTrainer:
         ends = np.cumsum(lengths)
         starts = ends - lengths
         chosen = starts + places
-        if not self._observe(features, ends):
+        lists_taken = min(len(lengths), WHOLE)
+        if not self._observe(features, ends, lists_taken):
             return float("nan")
         z, active = self._room(len(features))
         mean, variance = self.ranker.norms.array
@@ -80,7 +88,7 @@ class RankerTrainer:
         losses = np.log(totals) - scores[chosen]
         error[chosen] -= 1
         error *= np.repeat(weights, lengths) / np.float32(weights.sum())
-        self._adam(z, active, error.astype(np.float32), out)
+        self._adam(z, active, error.astype(np.float32), out, lists_taken / WHOLE)
         return float(losses.mean())
 
     def _room(self, candidates: int) -> tuple[Floats, Floats]:
@@ -90,7 +98,7 @@ class RankerTrainer:
             self._active = np.empty((2 * candidates, self.ranker.hidden), dtype=np.float32)
         return self._z[:candidates], self._active[:candidates]
 
-    def _observe(self, features: Floats, ends: Rows) -> bool:
+    def _observe(self, features: Floats, ends: Rows, lists_taken: int) -> bool:
         """Take a step, and move the running mean and variance towards these features'.
 
         ``ends`` tells where each list ends. Return whether it was taken: it is not where any of the
@@ -101,9 +109,10 @@ class RankerTrainer:
         kernels.tally(features, ends, norms[0], off, squares)
         if not np.isfinite(squares).all():
             return False
-        self.ranker.steps.array[0] += 1
+        self.ranker.steps.array[0] += lists_taken
         self.ranker.steps.mark_all()
-        share = max(1 / int(self.ranker.steps.array[0]), self.slowest_norm)
+        least = self.slowest_norm * lists_taken / WHOLE
+        share = max(lists_taken / int(self.ranker.steps.array[0]), least)
         off, squares = off / count, squares / count
         moved = share * off
         variance = squares - 2 * moved * off + np.square(moved)  # around the mean that has moved
@@ -112,7 +121,7 @@ class RankerTrainer:
         self.ranker.norms.mark_all()
         return True
 
-    def _adam(self, z: Floats, active: Floats, error: Floats, out: Floats) -> None:
+    def _adam(self, z: Floats, active: Floats, error: Floats, out: Floats, share: float) -> None:
         gradient = np.empty_like(self.ranker.parameters.array)
         linear, hidden, biases, output = self.ranker.parts(gradient)
         linear[:] = error @ z
@@ -120,17 +129,17 @@ class RankerTrainer:
         kernels.slopes(active, error, out)
         hidden[:] = z.T @ active
         biases[:] = np.ones(len(active), dtype=np.float32) @ active
-        step = int(self.ranker.steps.array[0])
+        steps = int(self.ranker.steps.array[0]) / WHOLE
         trained, moments, mean = self.ranker.trained, self.ranker.moments, self.ranker.parameters
         kernels.adam(
             gradient,
             moments.array,
             trained.array,
             mean.array,
-            np.array([1 - BETA_1, 1 - BETA_2], dtype=np.float32),
-            np.array([1 - BETA_1**step, 1 - BETA_2**step], dtype=np.float32),
-            np.float32(self.learning_rate),
-            np.float32(max(1 - self.memory, 9 / (10 + step))),
+            np.array([1 - BETA_1**share, 1 - BETA_2**share], dtype=np.float32),
+            np.array([1 - BETA_1**steps, 1 - BETA_2**steps], dtype=np.float32),
+            np.float32(self.learning_rate * share**0.5),
+            np.float32(share * max(1 - self.memory, 9 / (10 + steps))),
         )
         for table in (trained, moments, mean):
             table.mark_all()

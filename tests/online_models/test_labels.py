@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from online_models.labels import LARGEST_FEATURE, features_of, weight_of
 from online_models.learner import Learner
+from online_models.ranker_training import WHOLE
 from schemas.examples import Feedback
 from schemas.model_log import Describe, Publish
 from tests.builders import chains, differences, learner, logged, recovered, update
@@ -29,7 +30,7 @@ def with_features(values: Sequence[float], *, place: int = 0) -> Feedback:
 
 
 def taught(learning: Learner) -> int:
-    """Return how many steps the ranker took."""
+    """Return from how many lists the ranker has learnt, ``WHOLE`` of a step at most."""
     return int(learning.state.ranker.steps.array[0])
 
 
@@ -129,7 +130,7 @@ def test_many_labels_without_examples_are_cut_into_micro_batches_too() -> None:
     # Both labels of an event belong to one micro-batch: a mark can't part them.
     assert [publish.progress.marks[""][0] for publish in publishes] == [8, 16]
     assert [publish.progress.feedback for publish in publishes] == [16, 32]
-    assert (learning.pending, taught(learning)) == (6, 2)
+    assert (learning.pending, taught(learning)) == (6, 2 * WHOLE)
     [last] = logged(learning.close_micro_batch())
     assert (last.progress.feedback, last.progress.marks) == (38, {"": {0: 99}})
     assert learning.pending == 0

@@ -5,10 +5,10 @@ import pytest
 
 from online_models.lists import GrowingLists, Lists
 from online_models.ranker import Ranker
-from online_models.ranker_training import BETA_1, RankerTrainer
+from online_models.ranker_training import BETA_1, WHOLE, RankerTrainer
 
 RNG = np.random.default_rng(0)
-MADE = [
+MADE = 6 * [  # a whole step
     (RNG.standard_normal((n, 5)).astype(np.float32), place, weight)
     for n, place, weight in [(4, 0, 1.0), (7, 6, 5.0), (1, 0, 0.3)]
 ]
@@ -97,7 +97,29 @@ def test_the_first_lists_set_the_norms_and_later_ones_move_them_slowly() -> None
     np.testing.assert_allclose(norms[1], features.var(axis=0), rtol=1e-4)
     trainer.ranker.steps.array[0] = 10**6
     trainer.learn(gathered([(features + 1_000, 0, 1.0)]))
-    np.testing.assert_allclose(norms[0], features.mean(axis=0) + 1, rtol=1e-3)
+    np.testing.assert_allclose(norms[0], features.mean(axis=0) + 1 / WHOLE, rtol=1e-3)
+
+
+def test_steps_of_few_lists_learn_as_well_as_those_of_many() -> None:
+    rng = np.random.default_rng(3)
+    taste = np.array([2.0, -1.0, 0.5, 0.0, 0.0])
+
+    def drawn(count: int) -> list[tuple[np.ndarray, int, float]]:
+        lists = [rng.standard_normal((12, 5)).astype(np.float32) for _ in range(count)]
+        return [(one, int(np.argmax(one @ taste + rng.gumbel(size=12))), 1.0) for one in lists]
+
+    taught, asked = drawn(3_200), drawn(400)
+
+    def lost(lists_a_step: int) -> float:
+        trainer, total = made(), 0.0
+        for start in range(0, len(taught), lists_a_step):
+            trainer.learn(gathered(taught[start : start + lists_a_step]))
+        for features, place, _ in asked:
+            scores = trainer.ranker.scores(features).astype(np.float64)
+            total += np.log(np.exp(scores).sum()) - scores[place]
+        return total / len(asked)
+
+    assert max(lost(1), lost(4)) < 1.002 * lost(WHOLE)
 
 
 def test_all_that_changed_is_marked() -> None:
