@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
+from serving.store.wire import Wire
 from tests.integration.processes import alive, descendants
 
 START_MS = 1_760_000_000_000
@@ -159,13 +161,27 @@ class Command:
         self.process.wait()
 
 
-def power_cut(append_only: Path, dice: random.Random, *, most_bytes: int = 400_000) -> int:
+def synced_bytes(redis_url: str) -> int:
+    """Return how long an append-only file was when Redis began with it, or had rewritten it."""
+    wire = Wire(redis_url, timeout_s=5.0)
+    try:
+        found = re.search(rb"aof_base_size:(\d+)", wire.call("INFO", "persistence"))
+    finally:
+        wire.close()
+    assert found
+    return int(found[1])
+
+
+def power_cut(
+    append_only: Path, dice: random.Random, *, synced_bytes: int, most_bytes: int = 400_000
+) -> int:
     """Cut the end off an append-only file, as a power cut does to what was not synced yet.
 
-    ``kill -9`` alone loses nothing that the kernel has. Returns how many bytes went.
+    ``kill -9`` alone loses nothing that the kernel has. Returns how many bytes went: none of what a
+    rewrite wrote, which takes the file's place when it is synced.
     """
     size = append_only.stat().st_size
-    lost = min(size // 2, dice.randrange(most_bytes))
+    lost = min(size // 2, max(0, size - synced_bytes), dice.randrange(most_bytes))
     with append_only.open("r+b") as file:
         file.truncate(size - lost)
     return lost

@@ -29,6 +29,7 @@ from tests.integration.kills import (
     Command,
     Faucet,
     power_cut,
+    synced_bytes,
     wait_until,
 )
 from tests.kafka import Kafka
@@ -111,9 +112,11 @@ class Scene:
         return self.flow if name == "flow" else self.scorer
 
     def _kill_redis(self) -> None:
+        append_only = self.redis.directory / "appendonly.aof"
+        synced, before = synced_bytes(self.redis.url), append_only.stat().st_ino
         self.redis.kill()
-        if self.fsync == "everysec":
-            self.cut_bytes += power_cut(self.redis.directory / "appendonly.aof", self.dice)
+        if self.fsync == "everysec" and append_only.stat().st_ino == before:  # else it is rewritten
+            self.cut_bytes += power_cut(append_only, self.dice, synced_bytes=synced)
 
     def destroy(self) -> None:
         self.flow.destroy()

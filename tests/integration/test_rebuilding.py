@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewPartitions
 from rillrec.ports import quiet_ports
 from serving.store.embedded import EmbeddedRedis
 from serving.store.wire import Wire
-from tests.integration.kills import power_cut
+from tests.integration.kills import power_cut, synced_bytes
 from tests.integration.test_backfill import Shop, pid_of, said, wait_for, without_marks
 from tests.kafka import Kafka
 
@@ -57,8 +57,9 @@ def test_a_redis_that_lost_writes_is_caught_up_by_the_same_process(
     for _ in range(2):
         shop.produce(1_500)
         shop.wait_level("shop", flow)
+        synced = synced_bytes(redis.url)
         redis.kill()
-        assert power_cut(redis.directory / "appendonly.aof", dice)
+        assert power_cut(redis.directory / "appendonly.aof", dice, synced_bytes=synced)
         redis.start()
         shop.produce(1_500)
         shop.wait_level("shop", flow)
