@@ -35,12 +35,12 @@ MANY = 5_000
 class ItemIndex:
     """Finds the rows whose live vectors have the largest product with a query.
 
-    The graph is immutable; vectors go on learning. So a search takes ``depth`` rows from the graph,
-    adds those that the graph does not hold, and scores both with the live vectors.
+    The graph is immutable; vectors go on learning. So a search takes ``depth`` rows more from the
+    graph than are asked for, adds those that it lacks, and scores both with the live vectors.
 
     An exact search among many rows finds the best ones by a copy of the vectors, which is made at
-    the first one and takes as much memory as they do; a graph takes its place. Here too the live
-    vectors have the last word.
+    the first one and takes an eighth more memory than they do; a graph takes its place. Here too
+    the live vectors have the last word.
 
     Parameters
     ----------
@@ -50,11 +50,11 @@ class ItemIndex:
         Items up to which all are scored, without a graph: one product of all vectors takes less
         than a graph's search, which is all over the memory.
     depth
-        Rows taken from the graph at least, and twice as many as are asked for; more find more, and
-        cost time in proportion.
+        Rows taken from the graph beyond those that are asked for; more find more, and cost time in
+        proportion.
     """
 
-    def __init__(self, vectors: Table, *, exact_up_to: int = 50_000, depth: int = 150) -> None:
+    def __init__(self, vectors: Table, *, exact_up_to: int = 50_000, depth: int = 110) -> None:
         self.vectors, self.exact_up_to, self.depth = vectors, exact_up_to, depth
         self._columns = Columns(vectors)
         self._graph: hnswlib.Index | None = None
@@ -88,7 +88,7 @@ class ItemIndex:
         if self.is_exact(size):
             rows = _largest(self._products(query, size), count, among)
         else:
-            rows = self._from_graph(query, max(2 * count, self.depth), size)
+            rows = self._from_graph(query, count + self.depth, size)
             rows = rows if among is None else rows[among[rows]]
         # Unlike a product, this adds up equal vectors to equal scores, wherever they stand.
         scores = np.einsum("nd,d->n", self.vectors.array.take(rows, axis=0), query)

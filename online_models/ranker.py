@@ -47,7 +47,7 @@ class Ranker:
         self.trained.array[:] = self.parameters.array
         self.trained.mark_all()
         self.moments = Table("ranker.moments", (2, size), by_row=False, learner_only=True)
-        # Of whole steps, so many ``ranker_training.WHOLE``-ths.
+        # The lists that steps were taken for, of each step ``ranker_training.WHOLE`` at most.
         self.steps = Table("ranker.steps", (1,), dtype=np.int64, by_row=False, learner_only=True)
         self.tables = (self.parameters, self.norms, self.trained, self.moments, self.steps)
 

@@ -114,14 +114,12 @@ class RankerLists:
             self._make(awaited, waiting, model, run, 0, lists)
             return
         counted = 0
-        for n, one in enumerate(
-            awaited
-        ):  # what the catalogue proposes depends on who has had an event
+        # One by one, as what the catalogue proposes depends on who has had an event.
+        for n, one in enumerate(awaited):
             counting_of(self.state).count(run, counted, one.event)
             counted, history = one.event, np.array(one.history, dtype=np.int64)
             profile = self.state.content.profile(history)
-            alike = joined_arrays([self._alike(one, profile)])
-            only = waiting.only(n)._replace(alike=alike)
+            only = waiting.only(n)._replace(alike=joined_arrays([self._alike(one, profile)]))
             self._make([one], only, model, run, counted, lists, profile)
 
     def _make(

@@ -29,9 +29,9 @@ whole steps would follow each of them."""
 class RankerTrainer:
     """Learns from lists of candidates of which one was chosen.
 
-    A step of fewer than ``WHOLE`` lists is so much of one: all running means move by that share of
-    their way, and Adam's step is shorter by its root, as much shorter as the mean of so many lists
-    is more often wrong. So it matters little how a stream was cut.
+    A step of fewer than ``WHOLE`` lists is a share of one: running means go that share of their
+    way, and Adam's step is shorter by its root, as the mean of fewer lists is less sure by it.
+    So it matters little how a stream was cut.
 
     Adam takes long steps, that lead fast to where a young stream's answers are; what ranks is the
     running mean of its steps, which does not follow each list.

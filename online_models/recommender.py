@@ -183,11 +183,12 @@ class Recommender:
         """
         rules = rules or self.rules
         allowed = permit(self.state.items, query, rules)
-        wished = [*also, *self.state.items.rows_of([*rules.pins.values(), *rules.sponsored])]
-        at_least += len(rules.sponsored)  # who may have no place in the slate, but is a candidate
-        return self._rank(
-            self.retriever.candidates(query, allowed, at_least=at_least, wished=wished), rules
+        paid = self.state.items.rows_of(rules.sponsored)
+        wished = [*also, *self.state.items.rows_of(rules.pins.values()), *paid]
+        found = self.retriever.candidates(
+            query, allowed, at_least=at_least, wished=wished, paid=paid
         )
+        return self._rank(found, rules)
 
     def rank_given(self, query: Query, rows: Rows, rules: SlateRules | None = None) -> Ranking:
         """Return given rows, in rising order, scored as if every source had proposed them."""

@@ -86,7 +86,8 @@ class Retriever:
     Parameters
     ----------
     by_popularity
-        The most that each horizon may propose, unless a slate has more places.
+        The most that each horizon may propose, unless a slate has more places; thrice as many to
+        those for whom nobody else proposes, as rules (a cap on categories) want a choice too.
     by_rules
         The most that rules may propose.
     by_encoder
@@ -115,6 +116,7 @@ class Retriever:
         *,
         at_least: int = 0,
         wished: Sequence[int] = (),
+        paid: Sequence[int] = (),
     ) -> Candidates:
         """Return what may be recommended: nothing seen, nothing that must not be served.
 
@@ -127,13 +129,16 @@ class Retriever:
             popularity goes on beyond its bound.
         wished
             Rows that are candidates too, where they may be shown, though no source proposes them.
+        paid
+            Rows that are sponsored, whatever the catalogue says.
         """
         asked = read(self.state, query)
         barred = barred or permit(self.state.items, query, SlateRules())
         found = self._neighbours(asked.history)
         profile = self.state.content.profile(asked.history)
+        alone = asked.vector is None and profile is None
         lists = [
-            self._popular(barred, max(self.by_popularity, at_least)),
+            self._popular(barred, max(self.by_popularity, at_least) * (3 if alone else 1)),
             self._best(found, barred),
             self._near(asked, barred, max(self.by_encoder, 2 * at_least)),
             barred.of(asked.history[: self.own_items]),
@@ -142,9 +147,9 @@ class Retriever:
         ]
         rows, proposers = union(lists)
         proposers &= ALL_SOURCES
-        missing = at_least - self._organic(rows, proposers)
+        missing = at_least - self._organic(rows, proposers, paid)
         if missing > 0:
-            more = self._more(rows[proposers > 0], barred, missing)
+            more = self._more(rows[proposers > 0], barred, missing, paid)
             lists[0] = np.concatenate([lists[0], more])
             rows, proposers = union(lists)
             proposers &= ALL_SOURCES
@@ -157,25 +162,27 @@ class Retriever:
         profile = self.state.content.profile(asked.history)
         return self._known(rows, asked, proposers, self._neighbours(asked.history), profile)
 
-    def _more(self, found: Rows, barred: Permit, count: int) -> Rows:
-        """Return the most popular of all that may be shown and were not found."""
+    def _more(self, found: Rows, barred: Permit, count: int, paid: Sequence[int]) -> Rows:
+        """Return so many of the most popular that were not found, and what is paid among them."""
         rows = np.flatnonzero(barred.servable[: self.state.items.size])
-        rows = rows[barred.allows(rows) & ~member(rows, found) & ~self._sponsored(rows)]
+        rows = rows[barred.allows(rows) & ~member(rows, found)]
         popularity = self.state.popularity
         shares = popularity.blend(popularity.shares(rows))
-        return rows[np.argsort(-shares, kind="stable")[:count]]
+        best = rows[np.argsort(-shares, kind="stable")]
+        organic = (~self._sponsored(best, paid)).cumsum()
+        return best[: int(organic.searchsorted(count)) + 1]
 
-    def _organic(self, rows: Rows, proposers: Codes) -> int:
+    def _organic(self, rows: Rows, proposers: Codes, paid: Sequence[int]) -> int:
         """Return how many of the proposed are not sponsored: of those a slate has but few."""
         proposed = int(np.count_nonzero(proposers))
-        if not self.state.items.facets.sponsored.used:
+        if not (paid or self.state.items.facets.sponsored.used):
             return proposed
-        return proposed - int(np.count_nonzero(self._sponsored(rows[proposers > 0])))
+        return proposed - int(np.count_nonzero(self._sponsored(rows[proposers > 0], paid)))
 
-    def _sponsored(self, rows: Rows) -> Mask:
-        """Return which rows the catalogue calls sponsored."""
+    def _sponsored(self, rows: Rows, paid: Sequence[int]) -> Mask:
+        """Return which rows are sponsored, by the catalogue or by the slate's rules."""
         sponsored: Mask = self.state.items.facets.sponsored.of(rows) != NONE
-        return sponsored
+        return sponsored | member(rows, np.sort(np.array(paid, dtype=np.int64)))
 
     def _neighbours(self, history: Rows) -> tuple[Rows, Floats]:
         return self.state.rules.neighbours(history, float(self.state.progress.time_ms))

@@ -1,4 +1,4 @@
-"""Which items, chosen before or heard of since, lead to an item, and what each counts."""
+"""Which items that a user chose, and which of their neighbours, lead to an item."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Scene:
 
     def _kill_redis(self) -> None:
         append_only = self.redis.directory / "appendonly.aof"
-        synced, before = synced_bytes(self.redis.url), append_only.stat().st_ino
+        before, synced = append_only.stat().st_ino, synced_bytes(self.redis.url)
         self.redis.kill()
         if self.fsync == "everysec" and append_only.stat().st_ino == before:  # else it is rewritten
             self.cut_bytes += power_cut(append_only, self.dice, synced_bytes=synced)
@@ -289,6 +289,7 @@ def test_whatever_is_killed_everything_is_counted_once(fsync: str, tmp_path: Pat
             f"{len(letters - wanted_letters)}; absorbed, trained, labelled: {counts}, calm: "
             f"{wanted_counts}"
         )
+        assert (scene.cut_bytes > 0) == (fsync == "everysec")
         assert sum(scene.kills.values()) == 20
         assert during < EVENTS, "the stream was over before the last kill"
         assert not differ, (states.get(differ[0]), wanted_states.get(differ[0]))

@@ -65,6 +65,18 @@ def test_a_step_is_adams() -> None:
     np.testing.assert_allclose(trainer.ranker.trained.array, before - moved, atol=8e-6)
 
 
+def test_a_step_for_one_list_is_a_share_of_one() -> None:
+    trainer, share = made(), 1 / WHOLE
+    ranker = trainer.ranker
+    trained, mean = ranker.trained.array.copy(), ranker.parameters.array.copy()
+    trainer.learn(gathered(MADE[:1]))
+    believed = ranker.moments.array[0] / (1 - BETA_1**share)
+    moved = believed / (np.abs(believed) + 1e-8) * trainer.learning_rate * share**0.5
+    np.testing.assert_allclose(ranker.trained.array, trained - moved, atol=8e-6)
+    mean += share * 9 / (10 + share) * (ranker.trained.array - mean)
+    np.testing.assert_allclose(ranker.parameters.array, mean, atol=1e-6)
+
+
 def test_what_ranks_is_the_mean_of_the_last_steps() -> None:
     trainer = made()
     ranker = trainer.ranker

@@ -66,6 +66,27 @@ def test_a_slate_longer_than_the_catalogue_is_all_there_is(state: ModelState) ->
     )
 
 
+def test_a_stranger_has_a_choice_beyond_the_category_that_leads() -> None:
+    state = learn(chains(240)).state
+    leading = items(Recommender(state).recommend(Query("", ""), 20))
+    words = [ItemUpdate(item_id=i, categories=("one",)) for i in leading]
+    state.apply(Describe(tuple(words)))
+    slate = Recommender(state).recommend(Query("", ""), 20)
+    assert (len(set(items(slate)) & set(leading)), slate.relaxed) == (8, ())
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_what_fills_a_slate_up_has_sponsored_items_too(state: ModelState, most: int) -> None:
+    recommender, rules = Recommender(state), SlateRules(most_sponsored=most, sponsored_from=0)
+    paid = items(recommender.recommend(Query("", ""), 40))[20:]
+    state.apply(Describe(tuple(ItemUpdate(item_id=i, sponsored=True) for i in paid)))
+    state.popularity.counts.array[state.items.rows_of(paid)] = 0
+    state.popularity.touch_all()  # no horizon's list has them
+    slate = recommender.recommend(Query("", ""), 30, rules)
+    assert sum(item.sponsored for item in slate.items) == most
+    assert len(slate.items) == 20 + most
+
+
 @pytest.mark.parametrize("by", ["settings", "catalogue"])
 def test_sponsored_candidates_without_a_place_leave_no_gap(state: ModelState, by: str) -> None:
     recommender, stranger, rules = Recommender(state), Query("", ""), SlateRules(most_sponsored=0)
