@@ -5,6 +5,9 @@ Kernels take no constant from elsewhere: what is kept of them would outlive its 
 
 from __future__ import annotations
 
+ALONE = 3
+"""Popularity proposes so many times as much where the encoder has nothing to read: nobody else
+proposes anything then, and rules (a cap on categories) want a choice."""
 EVERYTHING = 0
 """The slot of ``Contexts`` in which all events count that have a followed value."""
 MAX_EXPONENT = 60

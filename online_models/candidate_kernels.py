@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from online_models.agreed import ROUNDING
+from online_models.agreed import ALONE, ROUNDING
 from online_models.compiled import jit, jit_sums
 
 Rows = npt.NDArray[np.int64]
@@ -85,15 +85,15 @@ def propose(
     The encoder's are the best by ``vector`` and ``outputs``, where ``near`` has about these scores
     of all rows, or else the first of ``nearest``; the catalogue's are ``alike``. ``most`` holds the
     most that popularity, rules, encoder and the history itself may propose: 0 for a source that
-    nobody listens to.
+    nobody listens to. Popularity may propose ``ALONE`` times as many where there is no ``vector``.
     """
     for row in barred:
         flags[row] = BARRED
-    own = history[: most[3]]
-    bound = len(held) * most[0] + most[1] + 2 * most[2] + len(own) + len(alike)
+    own, popular = history[: most[3]], most[0] * (1 if len(vector) else ALONE)
+    bound = len(held) * popular + most[1] + 2 * most[2] + len(own) + len(alike)
     several, count = np.empty(bound, dtype=np.int64), 0  # some by more than one
     for h in range(len(held)):
-        count = _first(tops[h, : held[h]], servable, most[0], flags, several, count)
+        count = _first(tops[h, : held[h]], servable, popular, flags, several, count)
     count = _ruled(found, neighbours, blends, servable, most[1], flags, several, count)
     bars = len(barred)
     count = _near(near, vector, outputs, servable, most[2], bars, flags, several, count)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from online_models import encoder_kernels
 from online_models import list_kernels as kernels
-from online_models.agreed import EVERYTHING
+from online_models.agreed import ALONE, EVERYTHING
 from online_models.asked import earlier_of, history_of, slots_of
 from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
@@ -225,7 +225,7 @@ class RankerLists:
         if len(self._scratch.flags) < len(state.rules.ids.array):
             self._scratch = self._made()
         horizons = len(state.popularity.held)
-        most = int(self._most.sum()) + (horizons - 1) * int(self._most[0]) + 2 * BY_CONTENT
+        most = int(self._most[1:].sum()) + ALONE * horizons * int(self._most[0]) + 2 * BY_CONTENT
         most = count * min(most, state.items.size)
         logs = most * (2 * state.rules.channels + horizons + BESIDE + MOST)
         if len(self._logs) < logs:

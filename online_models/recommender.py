@@ -250,7 +250,8 @@ class Recommender:
         return features(self.state, candidates)
 
     def _slate(self, ranking: Ranking, arranged: Arranged, shown: bytes = b"") -> Slate:
-        candidates, places, items = ranking.candidates, arranged.places, self.state.items
+        candidates, places, id_of = ranking.candidates, arranged.places, self.state.items.id_of
+        moves, sponsored = arranged.moves, arranged.sponsored
         columns = zip(
             places.tolist(),
             candidates.rows[places].tolist(),
@@ -260,11 +261,11 @@ class Recommender:
         )
         shown_items = [
             SlateItem(
-                items.id_of(row),
+                id_of(row),
                 score,
                 PROPOSERS[proposers],
-                arranged.moves.get(place, ()),
-                place in arranged.sponsored,
+                moves.get(place, ()) if moves else (),
+                place in sponsored,
             )
             for place, row, score, proposers in columns
         ]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
+from online_models.agreed import ALONE
 from online_models.asked import Asked, read
 from online_models.content import Profile
 from online_models.content_source import alike, told
@@ -86,8 +87,8 @@ class Retriever:
     Parameters
     ----------
     by_popularity
-        The most that each horizon may propose, unless a slate has more places; thrice as many to
-        those for whom nobody else proposes, as rules (a cap on categories) want a choice too.
+        The most that each horizon may propose, unless a slate has more places; ``ALONE`` times as
+        many where the encoder proposes nothing.
     by_rules
         The most that rules may propose.
     by_encoder
@@ -136,9 +137,9 @@ class Retriever:
         barred = barred or permit(self.state.items, query, SlateRules())
         found = self._neighbours(asked.history)
         profile = self.state.content.profile(asked.history)
-        alone = asked.vector is None and profile is None
+        popular = max(self.by_popularity, at_least) * (1 if asked.vector is not None else ALONE)
         lists = [
-            self._popular(barred, max(self.by_popularity, at_least) * (3 if alone else 1)),
+            self._popular(barred, popular),
             self._best(found, barred),
             self._near(asked, barred, max(self.by_encoder, 2 * at_least)),
             barred.of(asked.history[: self.own_items]),

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from online_models.facets import Facets
 from online_models.items import ItemTable
-from online_models.rows import Mask, Rows, distinct, member
+from online_models.rows import NO_ROWS, Mask, Rows, distinct, member
 from schemas.events import ItemUpdate, Scalar
 from schemas.examples import Query
 from schemas.slate_rules import SlateRules
@@ -61,9 +61,10 @@ class Permit(Struct, frozen=True):
 
 def permit(items: ItemTable, query: Query, rules: SlateRules) -> Permit:
     """Return what a request may be shown of the items that have a row."""
-    barred = items.rows_of(query.seen)
+    rows = items.rows_of(query.seen)
     if rules.blocked_items:
-        barred += items.rows_of(rules.blocked_items)
+        rows += items.rows_of(rules.blocked_items)
+    barred = distinct(np.array(rows, dtype=np.int64)) if rows else NO_ROWS
     servable, facets = items.servable, items.facets
     narrows = items.unservable > 0
     if facets.bounds.used:
@@ -73,7 +74,7 @@ def permit(items: ItemTable, query: Query, rules: SlateRules) -> Permit:
         free = _unblocked(facets, rules)
         servable = servable & facets.categories.mask(len(servable), free)
         narrows = True
-    return Permit(distinct(np.array(barred, dtype=np.int64)), servable, narrows)
+    return Permit(barred, servable, narrows)
 
 
 def barring(item_id: str, word: ItemUpdate | None, query: Query, rules: SlateRules) -> str:
