@@ -6,7 +6,7 @@ The flow's own steps make the examples first, which are kept in memory, about 40
 processor time per event of all of them and of those after the first 100,000, of which the ranker
 learns from every list, and the events a second by the clock, which are more where there is a second
 core, on which the encoder learns beside the ranker; ``--hurry`` learns as a flow that is behind
-does.
+does, ``--described`` with a catalogue that has one of 50 categories and a title for each item.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flows.tally import Tally
 from online_models.learner import Learner
 from online_models.state import ModelState
 from online_models.threads import compute_on_one_thread
-from schemas.events import DEFAULT_KIND_WEIGHTS
+from schemas.events import DEFAULT_KIND_WEIGHTS, ItemUpdate
 from schemas.examples import Example
 from schemas.model_config import ModelConfig
 from schemas.user_state import StreamRules
@@ -71,6 +71,15 @@ def cost_s(learner: Learner, examples: Sequence[Example]) -> tuple[float, float]
     return time.process_time() - started_s, time.perf_counter() - began_s
 
 
+def catalogue(examples: Sequence[Example]) -> list[ItemUpdate]:
+    """Return words for each item, in the order in which they come."""
+    items = enumerate(dict.fromkeys(example.item_id for example in examples))
+    return [
+        ItemUpdate(item_id=item_id, categories=(f"c{n % 50}",), title=f"w{n % 997}")
+        for n, item_id in items
+    ]
+
+
 def main() -> None:
     """Learn a file, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -79,6 +88,7 @@ def main() -> None:
     parser.add_argument("--unit", default="session")
     parser.add_argument("--repeats", default="exclude")
     parser.add_argument("--hurry", action="store_true")
+    parser.add_argument("--described", action="store_true")
     options = parser.parse_args()
     compute_on_one_thread()
     rules = StreamRules(
@@ -91,6 +101,8 @@ def main() -> None:
     cost_s(Learner(ModelState(config), publish_interval_ms=None), examples[:CHUNK])  # loads kernels
     learner = Learner(ModelState(config), publish_interval_ms=None)
     learner.hurry(options.hurry)
+    for update in catalogue(examples) if options.described else ():
+        learner.describe(update)
     young, old = (cost_s(learner, part) for part in (examples[:YOUNG], examples[YOUNG:]))
     print(f"{len(examples):,} events, {len(learner.state.items):,} items")
     for name, count, (cpu_s, wall_s) in (
