@@ -45,7 +45,7 @@ def _kept(compiled: Any) -> Any:
 
 def _version() -> tuple[object, ...]:
     folder = Path(__file__).parent
-    files = sorted((*folder.glob("*_kernels.py"), *folder.glob("agreed.py")))
+    files = [folder / "agreed.py", *sorted(folder.glob("*_kernels.py"))]
     stats = [(file.name, file.stat()) for file in files]
     return numba.__version__, *((name, stat.st_mtime, stat.st_size) for name, stat in stats)
 

@@ -91,7 +91,7 @@ def write_taste(
     if not len(history):
         table[:] = 0
         return
-    shares = state.popularity.longest_shares(history)
+    shares = state.popularity.shares(history)[:, -1]
     share = np.add.reduce(np.log(shares + np.float32(1e-6))) / np.float32(len(history))
     age = np.float32(np.add.reduce(log_hours) / len(history))
     columns = table.T

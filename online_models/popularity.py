@@ -113,12 +113,6 @@ class Popularity:
         shares: npt.NDArray[np.float32] = self.counts.array.take(rows, axis=0) / totals
         return shares
 
-    def longest_shares(self, rows: Rows) -> npt.NDArray[np.float32]:
-        """Return each row's share of all events on the longest horizon, of shape ``(rows,)``."""
-        total = max(self.totals.array[0, -1], np.float32(1e-30))
-        shares: npt.NDArray[np.float32] = self.counts.array[rows, -1] / total
-        return shares
-
     def blend(self, shares: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return one score of popularity alone for each row of ``(n, horizons)``."""
         blended: npt.NDArray[np.float32] = shares @ self._mixture.of(self.evidence.array)

@@ -264,7 +264,7 @@ class Recommender:
                 id_of(row),
                 score,
                 PROPOSERS[proposers],
-                moves.get(place, ()) if moves else (),
+                moves.get(place, ()),
                 place in sponsored,
             )
             for place, row, score, proposers in columns

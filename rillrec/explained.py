@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -56,9 +56,9 @@ def explained(item_id: str, reply: pb.ExplainResponse) -> Explained:
         rank=reply.rank,
         candidates=reply.candidates,
         sources=tuple(SourceWord(s.name, s.proposed, s.score, s.rank) for s in reply.sources),
-        past_items=tuple(PastItem(p.item_id, p.share) for p in reply.past_items),
-        relays=tuple(PastItem(p.item_id, p.share) for p in reply.relays),
-        earlier_items=tuple(PastItem(p.item_id, p.share) for p in reply.earlier_items),
+        past_items=_past(reply.past_items),
+        relays=_past(reply.relays),
+        earlier_items=_past(reply.earlier_items),
         words=tuple(SharedWord(w.word, w.share) for w in reply.words),
         features=tuple(FeatureWord(f.name, f.value, f.contribution) for f in reply.features),
         baseline=reply.baseline,
@@ -87,12 +87,9 @@ def lines_of(said: Explained) -> Iterator[str]:
     for source in told.sources:
         verb = "proposed it" if source.proposed else "did not propose it"
         yield f"  {source.name:<12}{verb}: score {source.score:.4g}, rank {source.rank}"
-    for past in told.past_items:
-        yield f"  {past.share:>5.0%} of the rules come from {past.item_id!r}"
-    for past in told.relays:
-        yield f"  {past.share:>5.0%} of the rules at second hand come through {past.item_id!r}"
-    for past in told.earlier_items:
-        yield f"  {past.share:>5.0%} of what other sessions add comes from {past.item_id!r}"
+    yield from _shares(told.past_items, "of the rules come from")
+    yield from _shares(told.relays, "of the rules at second hand come through")
+    yield from _shares(told.earlier_items, "of what other sessions add comes from")
     for shared in told.words:
         yield f"  {shared.share:>5.0%} of the likeness comes from {shared.word!r}"
     if told.features:
@@ -113,6 +110,15 @@ def diagnosis_lines(said: Diagnosed) -> Iterator[str]:
     known = "the user is known" if said.known_user else "the user is a stranger"
     yield f"{known}; {_model(said.model_version, said.degraded).strip()}"
     yield f"at fault: {told.fault}" if told.fault else "nothing is at fault"
+
+
+def _past(told: Iterable[pb.PastItem]) -> tuple[PastItem, ...]:
+    return tuple(PastItem(past.item_id, past.share) for past in told)
+
+
+def _shares(told: Iterable[PastItem], of_what: str) -> Iterator[str]:
+    for past in told:
+        yield f"  {past.share:>5.0%} {of_what} {past.item_id!r}"
 
 
 def _verdict(told: Explanation) -> str:

@@ -16,11 +16,11 @@ def test_the_ranker_takes_a_step_for_some_two_dozen_lists(
     ranker = learning._training.ranker
     learn_from = ranker.learn
 
-    def learn(some: Lists) -> float:
+    def counted(some: Lists) -> float:
         lists.append(len(some.lengths))
         return learn_from(some)
 
-    monkeypatch.setattr(ranker, "learn", learn)
+    monkeypatch.setattr(ranker, "learn", counted)
     learning.learn_many(chains(1_000)[5 * micro_batch : 6 * micro_batch])
     assert len(lists) == steps
     assert 12 <= min(lists) <= max(lists) <= 36

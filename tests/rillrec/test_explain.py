@@ -120,17 +120,16 @@ def test_the_words_that_an_item_shares_are_told() -> None:
     assert "    75% of the likeness comes from 'category=tea'" in said
 
 
-def test_the_items_of_earlier_sessions_that_speak_for_an_item_are_told() -> None:
-    told = Explanation(item_id="tea", reason="shown", earlier_items=(PastItem("cup", 0.75),))
-    reply = explanation_to_wire(told, title="", model_version=3, degraded=[])
-    heard = explained("tea", reply)
-    assert heard.explanation.earlier_items == told.earlier_items
-    assert "    75% of what other sessions add comes from 'cup'" in lines_of(heard)
-
-
-def test_the_items_through_which_rules_tell_at_second_hand_are_told() -> None:
-    told = Explanation(item_id="tea", reason="shown", relays=(PastItem("cup", 0.75),))
-    reply = explanation_to_wire(told, title="", model_version=3, degraded=[])
-    heard = explained("tea", reply)
-    assert heard.explanation.relays == told.relays
-    assert "    75% of the rules at second hand come through 'cup'" in lines_of(heard)
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("earlier_items", "    75% of what other sessions add comes from 'cup'"),
+        ("relays", "    75% of the rules at second hand come through 'cup'"),
+    ],
+)
+def test_the_items_that_speak_for_an_item_are_told(told: str, said: str) -> None:
+    items = (PastItem("cup", 0.75),)
+    whole = Explanation(item_id="tea", reason="shown", **{told: items})  # type: ignore[arg-type]
+    heard = explained("tea", explanation_to_wire(whole, title="", model_version=3, degraded=[]))
+    assert getattr(heard.explanation, told) == items
+    assert said in lines_of(heard)
