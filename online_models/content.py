@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,6 @@ class Content:
             "content.held", (BUCKETS, HELD), dtype=np.int32, by_row=False, sparse=True
         )
         self.tables = (self.words, self.carriers, self.held)
-        self._ones = np.ones(FIELDS, dtype=np.float32)
 
     @property
     def used(self) -> bool:
@@ -99,16 +99,26 @@ class Content:
         """Return what a history likes, newest first; ``None`` where no item of it has a word."""
         if not self.used or not len(history):
             return None
-        ages = np.arange(len(history), dtype=np.float32)
-        shares = (1 + ages) ** np.float32(-0.5)
-        return self._profile(self._words(history), shares / shares.sum())
+        words = self._words(history)
+        return _profile(words, self._worth(words, shares_of(len(history))))
+
+    def worth(self, rows: Rows, shares: Floats) -> Floats:
+        """Return what each word of items adds to a profile, of shape ``(rows, FIELDS)``.
+
+        Parameters
+        ----------
+        shares
+            Of the items in their histories, of shape ``(rows,)``; see ``shares_of``.
+        """
+        return self._worth(self._words(rows), shares)
 
     def likeness(self, rows: Rows, profile: Profile) -> Floats:
         """Return how like each row is, of shape ``(rows,)``: 0 where it has no such word."""
-        words = self._words(rows)  # (rows, words)
-        # Products with ones sum up rows, several times as fast as numpy's sum does.
-        shared = (self.carriers.array.take(words) > 1).astype(np.float32) @ self._ones
-        scores: Floats = profile.worth.take(words) @ self._ones
+        # Of shape (words, rows): so each row's words are added up one after the other, whatever
+        # rows there are besides. Linear algebra adds them up in an order of its own.
+        words = self.words.array.take(rows, axis=0).T.astype(np.int64, order="C")
+        shared = np.add.reduce(self.carriers.array.take(words) > 1, axis=0, dtype=np.float32)
+        scores: Floats = np.add.reduce(profile.worth.take(words), axis=0)
         scores /= np.sqrt(np.maximum(shared, 1, out=shared))
         return scores
 
@@ -120,16 +130,8 @@ class Content:
     def _words(self, rows: Rows) -> Rows:
         return self.words.array.take(rows, axis=0).astype(np.int64)
 
-    def _profile(self, words: Rows, shares: Floats) -> Profile | None:
-        worth = np.zeros(BUCKETS, dtype=np.float32)
-        added = self._idf_squares(words) * shares[:, None]
-        np.add.at(worth, words.ravel(), added.ravel())
-        places = distinct(words.ravel())
-        places = places[places.searchsorted(1) :]
-        if not len(places):
-            return None
-        best = np.argsort(-worth[places], kind="stable")[:ASKED]
-        return Profile(worth, places[best])
+    def _worth(self, words: Rows, shares: Floats) -> Floats:
+        return self._idf_squares(words) * shares[:, None]
 
     def _idf_squares(self, words: Rows) -> Floats:
         """Return the squared idf of words, 0 where there is none or only one item has it."""
@@ -151,3 +153,23 @@ class Content:
         others = held[held != row + 1][: HELD - 1]
         held[0], held[1 : 1 + len(others)] = row + 1, others
         self.held.mark(place)
+
+
+@lru_cache(maxsize=256)
+def shares_of(count: int) -> Floats:
+    """Return the shares of so many items in what their history likes; nobody's to write."""
+    ages = np.arange(count, dtype=np.float32)
+    shares: Floats = (1 + ages) ** np.float32(-0.5)
+    return shares / shares.sum()
+
+
+def _profile(words: Rows, added: Floats) -> Profile | None:
+    """Return what words like that each add so much; ``None`` where there are none."""
+    worth = np.zeros(BUCKETS, dtype=np.float32)
+    np.add.at(worth, words.ravel(), added.ravel())
+    places = distinct(words.ravel())
+    places = places[places.searchsorted(1) :]
+    if not len(places):
+        return None
+    best = np.argsort(-worth[places], kind="stable")[:ASKED]
+    return Profile(worth, places[best])
