@@ -15,3 +15,5 @@ MAX_EXPONENT = 60
 ROUNDING = 1e-5
 """By so much of a score, and at least so much, its last bits differ in whatever order it is added
 up; with some room."""
+SCORE, SHORTFALL, UNTRIED = range(3)
+"""Where what the catalogue tells of a candidate stands among ``feature_names.CONTENT``."""

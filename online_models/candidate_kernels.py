@@ -76,6 +76,8 @@ def propose(
     outputs: Any,
     nearest: Any,
     alike: Any,
+    likeness: Any,
+    new: int,
     most: Any,
     flags: Any,
     rows: Any,
@@ -83,23 +85,26 @@ def propose(
     """Write what the sources propose to ``rows``, in rising order; return how many.
 
     The encoder's are the best by ``vector`` and ``outputs``, where ``near`` has about these scores
-    of all rows, or else the first of ``nearest``; the catalogue's are ``alike``. ``most`` holds the
-    most that popularity, rules, encoder and the history itself may propose: 0 for a source that
-    nobody listens to. Popularity may propose ``ALONE`` times as many where there is no ``vector``.
+    of all rows, or else the first of ``nearest``; the catalogue's are the best of ``alike`` by
+    ``likeness``, and of its first ``new``, which had no event. ``most`` holds the most that
+    popularity, rules, encoder, the history itself and the catalogue may propose, this one of each
+    kind: 0 for a source that nobody listens to. Popularity may propose ``ALONE`` times as many
+    where there is no ``vector``.
     """
     for row in barred:
         flags[row] = BARRED
     own, popular = history[: most[3]], most[0] * (1 if len(vector) else ALONE)
-    bound = len(held) * popular + most[1] + 2 * most[2] + len(own) + len(alike)
+    bound = len(held) * popular + most[1] + 2 * (most[2] + most[4]) + len(own)
     several, count = np.empty(bound, dtype=np.int64), 0  # some by more than one
     for h in range(len(held)):
         count = _first(tops[h, : held[h]], servable, popular, flags, several, count)
-    count = _ruled(found, neighbours, blends, servable, most[1], flags, several, count)
+    count = _strongest(found, neighbours, blends, servable, most[1], flags, several, count)
     bars = len(barred)
     count = _near(near, vector, outputs, servable, most[2], bars, flags, several, count)
     count = _first(nearest, servable, most[2], flags, several, count)
     count = _first(own, servable, len(own), flags, several, count)
-    count = _first(alike, servable, len(alike), flags, several, count)
+    for among in (new, len(alike)):
+        count = _strongest(among, alike, likeness, servable, most[4], flags, several, count)
     return _once(several[:count], barred, flags, rows)
 
 
@@ -134,7 +139,7 @@ def _once(several: Any, barred: Any, flags: Any, rows: Any) -> int:
 
 
 @jit
-def _ruled(
+def _strongest(
     found: int,
     neighbours: Any,
     blends: Any,
@@ -154,9 +159,9 @@ def _ruled(
             keys[size], best[size] = blend, row
             size += 1
             if size == 2 * most:
-                size = _cut(keys, best, size, most)
+                size = cut(keys, best, size, most)
                 least, worst = keys[most - 1], best[most - 1]
-    size = _cut(keys, best, size, most)
+    size = cut(keys, best, size, most)
     rows[count : count + size] = best[:size]
     return count + size
 
@@ -201,7 +206,7 @@ def _best(
 ) -> int:
     """Score the rows from ``scored`` on, and move the best to the front; return how many."""
     _score(vector, outputs, rows[scored:size], keys[scored:size])
-    return _cut(keys, rows, size, most)
+    return cut(keys, rows, size, most)
 
 
 @jit
@@ -216,7 +221,7 @@ def _least(near: Any, servable: Any, rank: int) -> Any:
     best = np.full(groups, -np.inf, dtype=np.float32)
     for start in range(0, len(near), groups):
         _raise(best, near[start : start + groups], servable[start : start + groups])
-    _cut(best, np.arange(groups), groups, rank)
+    cut(best, np.arange(groups), groups, rank)
     return best[rank - 1]
 
 
@@ -237,7 +242,7 @@ def _score(vector: Any, outputs: Any, rows: Any, scores: Any) -> None:
 
 
 @jit
-def _cut(keys: Any, rows: Any, size: int, most: int) -> int:
+def cut(keys: Any, rows: Any, size: int, most: int) -> int:
     """Move the ``most`` best to the front, the worst of them last; return how many there are.
 
     Quickselect. Ties go to the lower row, so that any order of arrival gives the same ones.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import SCORE, SHORTFALL, UNTRIED
 from online_models.content import Profile
 from online_models.feature_names import CONTENT
 from online_models.likeness import below_best
@@ -18,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 BY_CONTENT = 20
 """How many items the catalogue proposes, and how many more of those that had no event yet."""
 PEERS = 16
-SCORE, SHORTFALL, UNTRIED = range(len(CONTENT))
+"""Candidates whose counts one without an event borrows."""
 
 
 def alike(state: ModelState, profile: Profile | None, allows: Callable[[Rows], Mask]) -> Rows:

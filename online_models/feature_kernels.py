@@ -33,8 +33,7 @@ def write(
     mix: Any,
     counts: Any,
     totals: Any,
-    evidence: Any,
-    trust: float,
+    mixture: Any,
     first_seen_ms: Any,
     now_ms: int,
     unit_ms: float,
@@ -64,7 +63,7 @@ def write(
     """
     at = 2 * sums.shape[1] + counts.shape[1]
     own = table[:, at + OWN :]
-    _count(rows, places, sums, newest, mix, counts, totals, evidence, trust, logs, own[:, 3])
+    _count(rows, places, sums, newest, mix, counts, totals, mixture, logs, own[:, 3])
     for n in range(len(rows)):
         logs[n, at] = heard[n] + np.float32(1e-3)
         logs[n, at + 4] = 1 + max(now_ms - first_seen_ms[rows[n]], 0) / unit_ms
@@ -77,6 +76,13 @@ def write(
         table[:, at : at + OWN - 4] = 0
     _recall(rows, history, log_times, own)
     _recollect(rows, earlier, log_times, own[:, 6:8])
+
+
+@jit_sums
+def mixture(evidence: Any, trust: float) -> Any:
+    """Return how popularity's horizons are blended, see ``Popularity.blend``."""
+    weights = np.exp(trust * (evidence - evidence.max()))
+    return (weights / weights.sum()).astype(np.float32)
 
 
 @jit_sums
@@ -125,8 +131,7 @@ def _count(
     mix: Any,
     counts: Any,
     totals: Any,
-    evidence: Any,
-    trust: float,
+    mixture: Any,
     logs: Any,
     ruled: Any,
 ) -> None:
@@ -135,10 +140,8 @@ def _count(
 
     Parameters
     ----------
-    mix
-        How rules' channels are blended.
-    evidence, trust
-        How popularity's horizons are, see ``Popularity.blend``.
+    mix, mixture
+        How rules' channels, and popularity's horizons, are blended.
     ruled
         Gets whether any rule knows a candidate.
     """
@@ -146,8 +149,6 @@ def _count(
     least, least_share = np.float32(1e-2), np.float32(1e-6)
     at = 2 * channels + horizons
     per_total = np.empty(horizons, dtype=np.float32)
-    weights = np.exp(trust * (evidence - evidence.max()))
-    blend = (weights / weights.sum()).astype(np.float32)
     for h in range(horizons):
         per_total[h] = 1 / max(totals[h], np.float32(1e-30))
     for n in range(len(rows)):
@@ -165,7 +166,7 @@ def _count(
         for h in range(horizons):
             share = counts[row, h] * per_total[h] + least_share
             logs[n, 2 * channels + h] = share
-            popular += blend[h] * share
+            popular += mixture[h] * share
         logs[n, at + 1], logs[n, at + 2], logs[n, at + 3] = both, last, popular
         ruled[n] = any_rule
 

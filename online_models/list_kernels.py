@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from online_models.candidate_kernels import propose
 from online_models.compiled import jit
+from online_models.content_kernels import Words, alike, borrow, like, tell, unlike
 from online_models.counting_kernels import count
-from online_models.feature_kernels import BESIDE, finish, taste, write
+from online_models.feature_kernels import BESIDE, finish, mixture, taste, write
 from online_models.joined_kernels import Joined
 from online_models.neighbour_kernels import follow, forget, second_hand
 
@@ -35,8 +36,11 @@ class Waiting(NamedTuple):
     vectors, near
         The encoder's queries, and about their scores of all rows; without rows where the index is
         not exact.
-    barred, nearest, alike
-        Rows that must not be candidates, that the index has found, and that the catalogue proposes.
+    barred, nearest
+        Rows that must not be candidates, and that the index has found.
+    worth, worth_ends
+        What each word of the histories' items adds to what they like, of shape ``(items, words)``,
+        and where those of each list end; without items where there is no catalogue.
     sizes
         How many rows the item table used.
     now_ms
@@ -56,22 +60,19 @@ class Waiting(NamedTuple):
     near: Floats
     barred: Joined
     nearest: Joined
-    alike: Joined
+    worth: Floats
+    worth_ends: Rows
     sizes: Rows
     now_ms: Rows
     fresh: Floats
     few: Floats
 
-    def only(self, n: int) -> Waiting:
-        """Return what one of the lists is made of."""
-        parts: list[Any] = [
-            told.only(n) if isinstance(told, Joined) else told[n : n + 1] for told in self
-        ]
-        return Waiting(*parts)
-
 
 class Model(NamedTuple):
-    """What the lists ask of a model; see ``propose``, ``follow`` and ``write``."""
+    """What the lists ask of a model; see ``propose``, ``follow``, ``write`` and ``borrow``.
+
+    ``described`` tells whether there is a catalogue, ``contents`` how many features tell of it.
+    """
 
     servable: npt.NDArray[np.bool_]
     ids: npt.NDArray[np.int32]
@@ -99,6 +100,10 @@ class Model(NamedTuple):
     most_alike: int
     log_times: Floats
     most: Rows
+    described: bool
+    words: Words
+    contents: int
+    peers: int
 
 
 class Written(NamedTuple):
@@ -114,6 +119,8 @@ class Written(NamedTuple):
         The candidates, of shape ``(candidates,)``.
     tastes
         Of the histories, of shape ``(lists, 2)``.
+    mixtures
+        Of popularity's horizons, of shape ``(lists, horizons)``.
     lengths, places
         Of each list, and of its chosen candidate; 0 and -1 where nobody proposes it.
     """
@@ -122,25 +129,26 @@ class Written(NamedTuple):
     logs: Floats
     rows: Rows
     tastes: npt.NDArray[np.float64]
+    mixtures: Floats
     lengths: Rows
     places: Rows
 
 
 @jit
 def make(
-    run: Any, counters: Any, counted: int, waiting: Any, model: Any, scratch: Any, written: Any
+    run: Any, counters: Any, waiting: Any, model: Any, scratch: Any, liked: Any, written: Any
 ) -> int:
     """Write all that stands before the logs; return how many numbers are to have one.
 
-    ``counted`` tells how many events of the run have been counted; those up to the last list's are
-    in the end.
+    The events of the run are counted, those up to the last list's.
     """
-    rows_end, logs_end = 0, 0
+    rows_end, logs_end, counted = 0, 0, 0
     for n in range(len(waiting.targets)):
         count(run, counters, counted, waiting.events[n])
         counted = waiting.events[n]
         history = _held(waiting.histories[n])
-        found, size = _gather(n, history, waiting, model, scratch)
+        words = like(history, _worth(n, waiting), model.words.words, liked)
+        found, size = _gather(n, history, words, waiting, model, scratch, liked)
         place = np.searchsorted(scratch.rows[:size], waiting.targets[n])
         written.lengths[n], written.places[n] = 0, -1
         if place < size and scratch.rows[place] == waiting.targets[n]:
@@ -148,10 +156,12 @@ def make(
             rows[:] = scratch.rows[:size]
             logs = _logs_of(n, waiting, model, written, logs_end, size)
             table = written.table[rows_end : rows_end + size]
-            _tell(n, rows, history, found, waiting, model, scratch, logs, written.tastes[n], table)
+            _tell(n, rows, history, found, waiting, model, scratch, logs, written, table)
+            _tell_content(rows, words, model, liked, table[:, -model.contents :])
             written.lengths[n], written.places[n] = size, place
             rows_end, logs_end = rows_end + size, logs_end + logs.size
         forget(found, scratch.neighbours, scratch.places)
+        unlike(words, liked)
     return logs_end
 
 
@@ -165,13 +175,20 @@ def complete(waiting: Any, model: Any, tastes: int, lifts: int, written: Any) ->
         tasted = written.tastes[n, : 2 * (waiting.histories[n, 0] >= 0)]
         fields = model.fields[_held(waiting.slots[n])]
         table = written.table[rows_end : rows_end + size]
+        if model.described:
+            told, mixed = table[:, -model.contents :], written.mixtures[n]
+            borrow(told, model.peers, at, model.mix, mixed, logs)
         finish(logs, tasted, fields, at, tastes, lifts, table)
         rows_end, logs_end = rows_end + size, logs_end + logs.size
 
 
 @jit
-def _gather(n: int, history: Any, waiting: Any, model: Any, scratch: Any) -> Any:
+def _gather(
+    n: int, history: Any, words: int, waiting: Any, model: Any, scratch: Any, liked: Any
+) -> Any:
     """Return how many neighbours and candidates a list has: the scratch holds them."""
+    counts = model.counts[:, -1]
+    rows, likeness, new = alike(words, model.words, counts, liked, scratch.lookup)
     found = follow(
         model.ids,
         model.weights,
@@ -203,7 +220,9 @@ def _gather(n: int, history: Any, waiting: Any, model: Any, scratch: Any) -> Any
         vector,
         model.outputs,
         _part(waiting.nearest, n),
-        _part(waiting.alike, n),
+        rows,
+        likeness,
+        new,
         model.most,
         scratch.flags,
         scratch.rows,
@@ -221,11 +240,12 @@ def _tell(
     model: Any,
     scratch: Any,
     logs: Any,
-    tasted: Any,
+    written: Any,
     table: Any,
 ) -> None:
     """Write a list's features, but for those that come of the logs, and what has one."""
     now_ms, longest = waiting.now_ms[n], model.counts.shape[1] - 1
+    written.mixtures[n] = mixture(model.evidence, model.trust)
     heard = second_hand(
         found,
         scratch.neighbours,
@@ -253,8 +273,7 @@ def _tell(
         model.mix,
         model.counts,
         model.totals,
-        model.evidence,
-        model.trust,
+        written.mixtures[n],
         model.first_seen_ms,
         now_ms,
         model.unit_ms,
@@ -271,13 +290,28 @@ def _tell(
         table,
     )
     counts, total = model.counts[:, longest], model.totals[longest]
-    taste(history, counts, total, model.first_seen_ms, now_ms, model.unit_ms, tasted)
+    taste(history, counts, total, model.first_seen_ms, now_ms, model.unit_ms, written.tastes[n])
+
+
+@jit
+def _tell_content(rows: Any, words: int, model: Any, liked: Any, table: Any) -> None:
+    """Write what the catalogue tells of a list, whose history likes so many words."""
+    table[:] = 0
+    if model.described:
+        tell(rows, words, model.words, model.counts[:, -1], liked, table)
 
 
 @jit
 def _logs_of(n: int, waiting: Any, model: Any, written: Any, start: int, size: int) -> Any:
     width = _at(model) + BESIDE + len(_held(waiting.slots[n]))
     return written.logs[start : start + size * width].reshape(size, width)
+
+
+@jit
+def _worth(n: int, waiting: Any) -> Any:
+    """Return what each word of a list's history adds; without items where nobody said."""
+    ends = waiting.worth_ends
+    return waiting.worth[ends[n - 1] if n else 0 : ends[n]]
 
 
 @jit

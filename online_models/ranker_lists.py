@@ -13,8 +13,9 @@ from online_models.agreed import ALONE, EVERYTHING
 from online_models.asked import earlier_of, history_of, slots_of
 from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
-from online_models.content import Profile
-from online_models.content_source import BY_CONTENT, alike, borrow, told
+from online_models.content import ASKED, shares_of
+from online_models.content_kernels import Liked, Words
+from online_models.content_source import BY_CONTENT, PEERS
 from online_models.contexts import MOST, PRIOR_EVENTS
 from online_models.counting import counting_of, nothing
 from online_models.counting_kernels import Run
@@ -23,6 +24,7 @@ from online_models.encoder import HEADS, NEAR, READS, USES
 from online_models.feature_kernels import BESIDE
 from online_models.feature_names import CONTENT, LIFTS, TASTE, told_by
 from online_models.features import HOUR_MS
+from online_models.fields import BUCKETS, FIELDS
 from online_models.items import UNKNOWN
 from online_models.joined_kernels import Joined, joined, joined_arrays, pad
 from online_models.likeness import LIKE_ITEMS
@@ -30,7 +32,7 @@ from online_models.list_kernels import Model, Waiting, Written
 from online_models.lists import GrowingLists
 from online_models.popularity import TRUST
 from online_models.retrieval import SOURCES, Retriever
-from online_models.rows import NO_ROWS, distinct, member
+from online_models.rows import NO_ROWS
 from online_models.rules import RELAYS
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -64,14 +66,15 @@ class RankerLists:
                 retriever.by_rules,
                 retriever.by_encoder,
                 retriever.own_items,
+                BY_CONTENT,
             ]
         )
-        self._most *= [source != without for source in SOURCES if source != "content"]
-        self._by_content = without != "content"
+        self._most *= [source != without for source in SOURCES]
         self._untold = told_by(without, self.state.config)
         window = np.arange(self.state.config.learning_window + 1)
         self._log_times = np.log1p(window).astype(np.float32)
         self._scratch = self._made()
+        self._liked = Liked.made(BUCKETS, FIELDS * self.state.config.learning_window)
         self._logs = np.empty(0, dtype=np.float32)
 
     def ask(
@@ -109,47 +112,17 @@ class RankerLists:
         The events of the run are counted, up to that of the last list. Since the lists were asked
         for, the encoder must not have learnt.
         """
-        waiting, model = self._waiting(awaited), self._model()
-        if not self.state.content.used:
-            self._make(awaited, waiting, model, run, 0, lists)
-            return
-        counted = 0
-        # One by one, as what the catalogue proposes depends on who has had an event.
-        for n, one in enumerate(awaited):
-            counting_of(self.state).count(run, counted, one.event)
-            counted, history = one.event, np.array(one.history, dtype=np.int64)
-            profile = self.state.content.profile(history)
-            only = waiting.only(n)._replace(alike=joined_arrays([self._alike(one, profile)]))
-            self._make([one], only, model, run, counted, lists, profile)
-
-    def _make(
-        self,
-        awaited: Sequence[Awaited],
-        waiting: Waiting,
-        model: Model,
-        run: Run,
-        counted: int,
-        lists: GrowingLists,
-        profile: Profile | None = None,
-    ) -> None:
-        """Make lists of a run of which so many events are counted.
-
-        ``profile`` is the only list's, where there is a catalogue.
-        """
-        counting, end = counting_of(self.state), awaited[-1].event
+        counting, waiting, model = counting_of(self.state), self._waiting(awaited), self._model()
         written = self._written(len(awaited), lists)
         logged = kernels.make(
-            run, counting.counters(), counted, waiting, model, self._scratch, written
+            *(run, counting.counters(), waiting, model, self._scratch, self._liked, written)
         )
-        counting.mark(run, counted, end)
-        table, logs = written.table[: written.lengths.sum()], written.logs[:logged]
-        table[:, -len(CONTENT) :] = 0
-        if self.state.content.used:
-            self._tell(written.rows[: len(table)], profile, logs, table)
+        counting.mark(run, 0, awaited[-1].event)
+        logs = written.logs[:logged]
         np.log(logs, out=logs)
         kernels.complete(waiting, model, TASTE, LIFTS, written)
         if self._untold:
-            table[:, self._untold] = 0
+            written.table[: written.lengths.sum(), self._untold] = 0
         for one, length, place in zip(
             awaited, written.lengths.tolist(), written.places.tolist(), strict=True
         ):
@@ -157,12 +130,13 @@ class RankerLists:
                 lists.add(length, place, one.weight)
 
     def _waiting(self, awaited: Sequence[Awaited]) -> Waiting:
-        """Return the lists as arrays, without what the catalogue proposes."""
+        """Return the lists as arrays."""
         state, rules, contexts = self.state, self.state.rules, self.state.contexts
         histories = np.empty((len(awaited), state.config.learning_window), dtype=np.int64)
         earlier = np.empty((len(awaited), state.encoder.window), dtype=np.int64)
         slots = np.empty((len(awaited), MOST), dtype=np.int64)
-        pad(joined([one.history for one in awaited]), histories)
+        together = joined([one.history for one in awaited])
+        pad(together, histories)
         pad(joined([one.earlier for one in awaited]), earlier)
         pad(joined_arrays([one.slots for one in awaited]), slots)
         vectors = self._vectors(histories, earlier, slots)
@@ -179,7 +153,8 @@ class RankerLists:
             near=self._near(vectors, int(sizes[-1])),  # it only grows
             barred=joined([one.barred for one in awaited]),
             nearest=self._nearest(awaited, vectors),
-            alike=joined([()] * len(awaited)),
+            worth=self._worth(awaited, together.rows),
+            worth_ends=together.ends * state.content.used,
             sizes=sizes,
             now_ms=now_ms,
             fresh=increments(rules.landmarks, times_ms),
@@ -217,6 +192,10 @@ class RankerLists:
             most_alike=LIKE_ITEMS,
             log_times=self._log_times,
             most=self._most,
+            described=state.content.used,
+            words=Words(*(table.array for table in state.content.tables), ASKED),
+            contents=len(CONTENT),
+            peers=PEERS,
         )
 
     def _written(self, count: int, lists: GrowingLists) -> Written:
@@ -225,7 +204,7 @@ class RankerLists:
         if len(self._scratch.flags) < len(state.rules.ids.array):
             self._scratch = self._made()
         horizons = len(state.popularity.held)
-        most = int(self._most[1:].sum()) + ALONE * horizons * int(self._most[0]) + 2 * BY_CONTENT
+        most = int(self._most[1:].sum()) + ALONE * horizons * int(self._most[0]) + BY_CONTENT
         most = count * min(most, state.items.size)
         logs = most * (2 * state.rules.channels + horizons + BESIDE + MOST)
         if len(self._logs) < logs:
@@ -235,6 +214,7 @@ class RankerLists:
             logs=self._logs,
             rows=np.empty(most, dtype=np.int64),
             tastes=np.empty((count, 2), dtype=np.float64),
+            mixtures=np.empty((count, horizons), dtype=np.float32),
             lengths=np.empty(count, dtype=np.int64),
             places=np.empty(count, dtype=np.int64),
         )
@@ -275,27 +255,12 @@ class RankerLists:
                     found[n] = index.search(vectors[n], count, one.size, among=among)
         return joined_arrays(found)
 
-    def _alike(self, awaited: Awaited, profile: Profile | None) -> Rows:
-        """Return the rows that the catalogue proposes."""
-        if profile is None or not self._by_content:
-            return NO_ROWS
-        servable = self.state.items.servable
-        barred = distinct(np.array(awaited.barred, dtype=np.int64))
-        return alike(self.state, profile, lambda some: servable[some] & ~member(some, barred))
-
-    def _tell(self, rows: Rows, profile: Profile | None, logs: Floats, table: Floats) -> None:
-        """Write what the catalogue tells of a list's candidates, and do what ``borrow`` does."""
-        if not len(rows):
-            return
-        state, channels = self.state, self.state.rules.channels
-        at = 2 * channels + len(state.popularity.held)
-        table[:, -len(CONTENT) :] = told(state, rows, profile)
-        counts = logs.reshape(len(rows), -1)
-        new = borrow(counts[:, : at + 1], table[:, -len(CONTENT) :])
-        if len(new):
-            counts[new, at + 1] = state.rules.blend(counts[new, :channels])
-            counts[new, at + 2] = state.rules.blend(counts[new, channels : 2 * channels])
-            counts[new, at + 3] = state.popularity.blend(counts[new, 2 * channels : at])
+    def _worth(self, awaited: Sequence[Awaited], items: Rows) -> Floats:
+        """Return what each word of the histories' items adds, of shape ``(items, FIELDS)``."""
+        if not self.state.content.used:
+            return np.zeros((0, FIELDS), dtype=np.float32)
+        shares = np.concatenate([shares_of(len(one.history)) for one in awaited])
+        return self.state.content.worth(items, shares)
 
     def _made(self) -> Scratch:
         rules = self.state.rules

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import replace
 
-from online_models.content_source import SCORE
+from online_models.agreed import SCORE
 from online_models.features import features
 from online_models.reranking.arrange import Arranged, Ranked, arrange, best_first
 from online_models.reranking.exploring import (

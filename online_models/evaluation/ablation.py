@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import structs
 
-from online_models.content_source import SCORE, SHORTFALL
+from online_models.agreed import SCORE, SHORTFALL
 from online_models.feature_names import told_by
 from online_models.learner import Learner
 from online_models.likeness import below_best

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from online_models.agreed import UNTRIED
 from online_models.content import HELD, ITEMS, Content
-from online_models.content_source import PEERS, UNTRIED, borrow
+from online_models.content_source import PEERS, borrow
 from online_models.fields import bucket_of
 from schemas.model_log import Put
 

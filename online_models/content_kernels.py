@@ -1,0 +1,207 @@
+"""What the catalogue tells of one list, compiled: as ``content`` and ``content_source`` have it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from online_models.agreed import SCORE, SHORTFALL, UNTRIED
+from online_models.candidate_kernels import cut
+from online_models.compiled import jit
+
+Rows = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+class Words(NamedTuple):
+    """The tables of ``Content``, and how many words of a profile have their items looked at."""
+
+    words: npt.NDArray[np.int32]
+    carriers: npt.NDArray[np.int32]
+    held: npt.NDArray[np.int32]
+    asked: int
+
+
+class Liked(NamedTuple):
+    """What a history likes: it has a cell for each word, and is as good as new after ``unlike``.
+
+    ``worth`` holds what a word adds to a score, ``met`` whether the history has it, ``words`` the
+    words that it has.
+    """
+
+    worth: Floats
+    met: npt.NDArray[np.bool_]
+    words: Rows
+
+    @classmethod
+    def made(cls, buckets: int, most: int) -> Liked:
+        """Return room for histories of so many words at most."""
+        return cls(
+            worth=np.zeros(buckets, dtype=np.float32),
+            met=np.zeros(buckets, dtype=bool),
+            words=np.zeros(most, dtype=np.int64),
+        )
+
+
+@jit
+def like(history: Any, added: Any, words: Any, liked: Any) -> int:
+    """Let ``liked`` hold what a history likes; return how many words that are.
+
+    ``added`` is what each word of its items adds, in the order of these, as ``Content.worth`` tells
+    it; without items where there is no catalogue.
+    """
+    worth, met, own = liked
+    found = 0
+    for k in range(len(added)):
+        item = history[k]
+        for n in range(added.shape[1]):
+            word = words[item, n]
+            if not word:  # no more follow
+                break
+            worth[word] += added[k, n]
+            if not met[word]:
+                met[word] = True
+                own[found] = word
+                found += 1
+    return found
+
+
+@jit
+def unlike(found: int, liked: Any) -> None:
+    """Make ``liked`` as good as new."""
+    worth, met, own = liked
+    for n in range(found):
+        worth[own[n]] = 0
+        met[own[n]] = False
+
+
+@jit
+def alike(found: int, catalogue: Any, counts: Any, liked: Any, lookup: Any) -> Any:
+    """Return the newest rows of the best words, their likeness, and how many had no event.
+
+    Those come first; who is not like is left out. ``counts`` are popularity's by the longest
+    horizon; ``lookup`` has -1 for each row, before and after.
+    """
+    rows = _newest(found, catalogue, liked, lookup)
+    scores = np.empty(len(rows), dtype=np.float32)
+    liken(rows, catalogue, liked, scores)
+    kept = new = 0
+    for n in range(len(rows)):
+        row, score, at = rows[n], scores[n], kept
+        if score <= 0:
+            continue
+        if counts[row] == 0:
+            rows[kept], scores[kept], at = rows[new], scores[new], new
+            new += 1
+        rows[at], scores[at] = row, score
+        kept += 1
+    return rows[:kept], scores[:kept], new
+
+
+@jit
+def _newest(found: int, catalogue: Any, liked: Any, lookup: Any) -> Any:
+    """Return what ``Content.newest`` does, in any order."""
+    worth, own, held = liked.worth, liked.words, catalogue.held
+    keys = np.empty(found, dtype=np.float32)
+    for n in range(found):
+        keys[n] = worth[own[n]]
+    best = cut(keys, own, found, catalogue.asked)
+    rows, count = np.empty(best * held.shape[1], dtype=np.int64), 0
+    for n in range(best):
+        for k in range(held.shape[1]):
+            row = held[own[n], k] - 1
+            if row < 0:  # no more follow
+                break
+            if lookup[row] < 0:
+                lookup[row], rows[count] = count, row
+                count += 1
+    for n in range(count):
+        lookup[rows[n]] = -1
+    return rows[:count]
+
+
+@jit
+def liken(rows: Any, catalogue: Any, liked: Any, scores: Any) -> None:
+    """Write what ``Content.likeness`` returns."""
+    words, carriers, worth = catalogue.words, catalogue.carriers, liked.worth
+    for n in range(len(rows)):
+        row, shared, score = rows[n], 0, np.float32(0)
+        for k in range(words.shape[1]):
+            word = words[row, k]
+            if not word:  # no more follow
+                break
+            score += worth[word]
+            shared += carriers[word] > 1
+        scores[n] = score / np.sqrt(np.float32(max(shared, 1)))
+
+
+@jit
+def tell(rows: Any, found: int, catalogue: Any, counts: Any, liked: Any, told: Any) -> None:
+    """Write what ``content_source.told`` returns; ``found`` is how many words are liked."""
+    for n in range(len(rows)):
+        told[n, SCORE] = told[n, SHORTFALL] = 0
+        told[n, UNTRIED] = counts[rows[n]] == 0
+    if not found:
+        return
+    scores = np.empty(len(rows), dtype=np.float32)
+    liken(rows, catalogue, liked, scores)
+    best = scores.max()
+    for n in range(len(rows)):
+        told[n, SCORE], told[n, SHORTFALL] = scores[n], scores[n] - best
+
+
+@jit
+def borrow(told: Any, peers: int, at: int, mix: Any, mixture: Any, logs: Any) -> None:
+    """Do what ``content_source.borrow`` does, to the logs of counts and of their blends.
+
+    The mean of logs stays a log here, so that its last bits may differ.
+
+    Parameters
+    ----------
+    at
+        How many columns rules and popularity take; one at second hand follows, and three blends.
+    mix, mixture
+        How the channels of rules, and the horizons of popularity, are blended.
+    """
+    new = np.flatnonzero(told[:, UNTRIED] > 0)
+    tried, scores = _by_likeness(told)
+    if not (len(new) and len(tried)):
+        return
+    peers = min(peers, len(tried))
+    firsts = np.searchsorted(scores, told[:, SCORE][new], side="right") - peers // 2
+    sums, channels = np.empty(at + 1, dtype=np.float32), len(mix)
+    for n in range(len(new)):
+        row, first = new[n], min(max(firsts[n], 0), len(tried) - peers)
+        sums[:] = 0
+        for k in range(first, first + peers):
+            for c in range(at + 1):
+                sums[c] += logs[tried[k], c]
+        for c in range(at + 1):
+            logs[row, c] = sums[c] / np.float32(peers)
+        logs[row, at + 1] = _blend(logs[row, :channels], mix)
+        logs[row, at + 2] = _blend(logs[row, channels : 2 * channels], mix)
+        logs[row, at + 3] = _blend(logs[row, 2 * channels : at], mixture)
+
+
+@jit
+def _blend(logs: Any, mix: Any) -> Any:
+    blended = np.float32(0)
+    for c in range(len(mix)):
+        blended += mix[c] * np.exp(logs[c])
+    return np.log(blended)
+
+
+@jit
+def _by_likeness(told: Any) -> Any:
+    """Return the places of tried candidates by rising likeness, and their likeness.
+
+    Ties go to the lower place. Likeness is never below 0, and so is in order by its bits, too.
+    """
+    tried = np.flatnonzero(told[:, UNTRIED] == 0)
+    scores = told[:, SCORE][tried]
+    keys = scores.view(np.int32).astype(np.int64) << 32 | tried
+    keys.sort()
+    tried = keys & 0xFFFFFFFF
+    return tried, told[:, SCORE][tried]
