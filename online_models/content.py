@@ -131,7 +131,8 @@ class Content:
         return self.words.array.take(rows, axis=0).astype(np.int64)
 
     def _worth(self, words: Rows, shares: Floats) -> Floats:
-        return self._idf_squares(words) * shares[:, None]
+        worth: Floats = self._idf_squares(words) * shares[:, None]
+        return worth
 
     def _idf_squares(self, words: Rows) -> Floats:
         """Return the squared idf of words, 0 where there is none or only one item has it."""

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from online_models.content import ASKED
+from online_models.content_kernels import Liked, Words
 from online_models.content_source import untried
-from online_models.fields import words_of
+from online_models.fields import BUCKETS, FIELDS, words_of
 from online_models.items import UNKNOWN
+from online_models.newcomer_kernels import follow
 from online_models.rows import Rows
 from online_models.state import ModelState
 from schemas.events import ItemUpdate
@@ -40,6 +43,7 @@ class Newcomers:
 
     def __init__(self, state: ModelState) -> None:
         self.state = state
+        self._liked, self._lookup = Liked.made(BUCKETS, FIELDS), np.empty(0, dtype=np.int32)
 
     def wants_row(self, update: ItemUpdate, *, room: int) -> bool:
         """Return whether an item gets a row before its first event.
@@ -70,22 +74,23 @@ class Newcomers:
 
     def follow(self, rows: Rows) -> None:
         """Bring those of these rows that are untried to the vectors of their like."""
-        words = self.state.content.words.array
-        for row in rows[untried(self.state, rows) & words[rows].any(axis=1)].tolist():
-            self._follow(row)
-
-    def _follow(self, row: int) -> None:
         content, encoder = self.state.content, self.state.encoder
-        profile = content.profile(np.array([row], dtype=np.int64))
-        assert profile is not None, "a row with words likes them"
-        others = content.newest(profile)
-        others = others[(others != row) & ~untried(self.state, others)]
-        likeness = content.likeness(others, profile)
-        best = np.argsort(-likeness, kind="stable")[:ALIKE]
-        total = likeness[best].sum()
-        if total <= 0:
+        rows = rows[untried(self.state, rows) & (content.words.array[rows, 0] > 0)]
+        if not len(rows):
             return
-        shares, others = likeness[best] / total, others[best]
-        for table in (encoder.input, encoder.output):
-            table.array[row] = np.tensordot(shares, table.array[others], axes=1)
-            table.mark(row)
+        if len(self._lookup) < len(content.words.array):
+            self._lookup = np.full(len(content.words.array), -1, dtype=np.int32)
+        tables, followed = (encoder.input, encoder.output), np.empty(len(rows), dtype=bool)
+        follow(
+            rows,
+            content.worth(rows, np.ones(len(rows), dtype=np.float32)),
+            Words(content.words.array, content.carriers.array, content.held.array, ASKED),
+            self.state.popularity.counts.array[:, -1],
+            ALIKE,
+            self._liked,
+            self._lookup,
+            tuple(table.array.reshape(len(table.array), -1) for table in tables),
+            followed,
+        )
+        for table in tables:
+            table.mark(rows[followed])

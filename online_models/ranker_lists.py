@@ -163,7 +163,7 @@ class RankerLists:
 
     def _model(self) -> Model:
         state, rules, encoder = self.state, self.state.rules, self.state.encoder
-        popularity, contexts = state.popularity, state.contexts
+        popularity, contexts, content = state.popularity, state.contexts, state.content
         popularity.refresh(state.items.size)
         return Model(
             servable=state.items.servable,
@@ -192,8 +192,8 @@ class RankerLists:
             most_alike=LIKE_ITEMS,
             log_times=self._log_times,
             most=self._most,
-            described=state.content.used,
-            words=Words(*(table.array for table in state.content.tables), ASKED),
+            described=content.used,
+            words=Words(content.words.array, content.carriers.array, content.held.array, ASKED),
             contents=len(CONTENT),
             peers=PEERS,
         )
