@@ -160,8 +160,9 @@ class Content:
 def shares_of(count: int) -> Floats:
     """Return the shares of so many items in what their history likes; nobody's to write."""
     ages = np.arange(count, dtype=np.float32)
-    shares: Floats = (1 + ages) ** np.float32(-0.5)
-    return shares / shares.sum()
+    weights = (1 + ages) ** np.float32(-0.5)
+    shares: Floats = weights / weights.sum()
+    return shares
 
 
 def _profile(words: Rows, added: Floats) -> Profile | None:

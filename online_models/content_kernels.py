@@ -165,24 +165,34 @@ def borrow(told: Any, peers: int, at: int, mix: Any, mixture: Any, logs: Any) ->
     mix, mixture
         How the channels of rules, and the horizons of popularity, are blended.
     """
-    new = np.flatnonzero(told[:, UNTRIED] > 0)
-    tried, scores = _by_likeness(told)
+    new, tried = _by_likeness(told, 1), _by_likeness(told, 0)
     if not (len(new) and len(tried)):
         return
+    scores = told[:, SCORE][tried]
     peers = min(peers, len(tried))
     firsts = np.searchsorted(scores, told[:, SCORE][new], side="right") - peers // 2
-    sums, channels = np.empty(at + 1, dtype=np.float32), len(mix)
+    firsts = np.clip(firsts, 0, len(tried) - peers)
     for n in range(len(new)):
-        row, first = new[n], min(max(firsts[n], 0), len(tried) - peers)
-        sums[:] = 0
-        for k in range(first, first + peers):
-            for c in range(at + 1):
-                sums[c] += logs[tried[k], c]
+        if n and firsts[n] == firsts[n - 1]:  # as most do: few words make few scores
+            logs[new[n], : at + 4] = logs[new[n - 1], : at + 4]
+        else:
+            lenders = tried[firsts[n] : firsts[n] + peers]
+            _lend(lenders, at, mix, mixture, logs, logs[new[n]])
+
+
+@jit
+def _lend(lenders: Any, at: int, mix: Any, mixture: Any, logs: Any, own: Any) -> None:
+    """Write the mean logs of lenders, and the blends of what these are the logs of."""
+    channels = len(mix)
+    own[: at + 1] = 0
+    for lender in lenders:
         for c in range(at + 1):
-            logs[row, c] = sums[c] / np.float32(peers)
-        logs[row, at + 1] = _blend(logs[row, :channels], mix)
-        logs[row, at + 2] = _blend(logs[row, channels : 2 * channels], mix)
-        logs[row, at + 3] = _blend(logs[row, 2 * channels : at], mixture)
+            own[c] += logs[lender, c]
+    for c in range(at + 1):
+        own[c] /= np.float32(len(lenders))
+    own[at + 1] = _blend(own[:channels], mix)
+    own[at + 2] = _blend(own[channels : 2 * channels], mix)
+    own[at + 3] = _blend(own[2 * channels : at], mixture)
 
 
 @jit
@@ -194,14 +204,21 @@ def _blend(logs: Any, mix: Any) -> Any:
 
 
 @jit
-def _by_likeness(told: Any) -> Any:
-    """Return the places of tried candidates by rising likeness, and their likeness.
+def _by_likeness(told: Any, untried: int) -> Any:
+    """Return the places of candidates of one kind, by rising likeness; ties to the lower place.
 
-    Ties go to the lower place. Likeness is never below 0, and so is in order by its bits, too.
+    Likeness is never below 0, and so is in order by its bits, too. Most have none.
     """
-    tried = np.flatnonzero(told[:, UNTRIED] == 0)
-    scores = told[:, SCORE][tried]
-    keys = scores.view(np.int32).astype(np.int64) << 32 | tried
-    keys.sort()
-    tried = keys & 0xFFFFFFFF
-    return tried, told[:, SCORE][tried]
+    bits = told[:, SCORE].copy().view(np.int32)
+    keys, unlike = np.empty(len(told), dtype=np.int64), 0
+    for n in range(len(told)):
+        if told[n, UNTRIED] == untried and not bits[n]:
+            keys[unlike] = n
+            unlike += 1
+    end = unlike
+    for n in range(len(told)):
+        if told[n, UNTRIED] == untried and bits[n]:
+            keys[end] = np.int64(bits[n]) << 32 | n
+            end += 1
+    keys[unlike:end].sort()
+    return keys[:end] & 0xFFFFFFFF
