@@ -17,11 +17,6 @@ class Joined(NamedTuple):
     rows: Rows
     ends: Rows
 
-    def only(self, n: int) -> Joined:
-        """Return one of the lists."""
-        start, end = (self.ends[n - 1] if n else 0), self.ends[n]
-        return Joined(self.rows[start:end], self.ends[n : n + 1] - start)
-
 
 def joined(lists: Sequence[Sequence[int]]) -> Joined:
     """Return rows one after another."""

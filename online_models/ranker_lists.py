@@ -11,6 +11,7 @@ from online_models import encoder_kernels
 from online_models import list_kernels as kernels
 from online_models.agreed import ALONE, EVERYTHING
 from online_models.asked import earlier_of, history_of, slots_of
+from online_models.awaited_kernels import Model, Waiting, Written
 from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
 from online_models.content import ASKED, shares_of
@@ -28,7 +29,6 @@ from online_models.fields import BUCKETS, FIELDS
 from online_models.items import UNKNOWN
 from online_models.joined_kernels import Joined, joined, joined_arrays, pad
 from online_models.likeness import LIKE_ITEMS
-from online_models.list_kernels import Model, Waiting, Written
 from online_models.lists import GrowingLists
 from online_models.popularity import TRUST
 from online_models.retrieval import SOURCES, Retriever
