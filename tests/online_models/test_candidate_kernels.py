@@ -19,10 +19,14 @@ def proposed(
     barred: list[int],
     most: int,
     withheld: Sequence[int] = (),
+    *,
+    alike: Sequence[int] = (),
+    new: int = 0,
+    most_alike: int = 0,
 ) -> list[int]:
     """Return what comes of the encoder's scores and of the ``others``, which are popular.
 
-    Those that are ``withheld`` must not be served.
+    Those that are ``withheld`` must not be served. Those that are ``alike`` are so by the scores.
     """
     servable = np.ones(SIZE, dtype=bool)
     servable[list(withheld)] = False
@@ -40,8 +44,10 @@ def proposed(
         np.ones(1, dtype=np.float32),
         np.array(scores, dtype=np.float32)[:, None],
         nobody,
-        nobody,
-        np.array([SIZE, 1, most, 0]),
+        np.array(alike, dtype=np.int64),
+        np.array(scores, dtype=np.float32)[list(alike)],
+        new,
+        np.array([SIZE, 1, most, 0, most_alike]),
         scratch.flags,
         scratch.rows,
     )
@@ -63,3 +69,16 @@ def test_the_encoder_proposes_its_best_whoever_else_proposes_them(
 def test_as_many_others_as_the_encoder_may_propose_do_not_keep_its_own_out() -> None:
     scores = [12, 0, 0, 11] + [5] * 6 + [0] * (SIZE - 10)
     assert proposed(scores, [1, 2, 0], [], 3) == [0, 1, 2, 3, 4]
+
+
+@settings(deadline=None)
+@given(SCORES, ROWS, ROWS, st.integers(0, SIZE), st.integers(1, SIZE))
+def test_the_catalogue_proposes_its_best_and_the_best_of_those_without_an_event(
+    scores: list[int], alike: list[int], barred: list[int], new: int, most: int
+) -> None:
+    wanted = set[int]()
+    for among in (alike, alike[:new]):
+        allowed = [row for row in among if row not in barred]
+        wanted |= {*sorted(allowed, key=lambda row: (-scores[row], row))[:most]}
+    found = proposed(scores, [], barred, 0, alike=alike, new=min(new, len(alike)), most_alike=most)
+    assert found == sorted(wanted)

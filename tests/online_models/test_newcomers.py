@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from online_models.learner import Learner
-from online_models.newcomers import WATCHED
+from online_models.newcomers import ALIKE, WATCHED
 from schemas.events import ItemUpdate
 from schemas.examples import Query
 from tests.builders import START_MS, Stream, chains, differences, learn, learner, small, update
@@ -77,6 +77,25 @@ def test_an_untried_item_has_the_mean_vectors_of_its_like() -> None:
     own, *like = (state.items.row_of(item_id) for item_id in ("new", "i6", "i7"))
     for table in (state.encoder.input, state.encoder.output):
         mean = table.array[like].mean(axis=0)
+        np.testing.assert_allclose(table.array[own], mean, rtol=1e-5, atol=1e-6)
+
+
+def test_of_many_like_it_those_that_share_most_words_count_by_their_likeness() -> None:
+    learning = learner()
+    words = [(0, word(f"i{n}", "tea", f"c{n % 2}", f"d{n % 3}")) for n in range(40)]
+    learning.learn_many(chains(400), updates=words)
+    learning.close_micro_batch()
+    learning.describe(word("new", "tea", "c1", "d2"))
+    state, encoder = learning.state, learning.state.encoder
+    own = state.items.row_of("new")
+    profile = state.content.profile(np.array([own]))
+    assert profile is not None
+    others = np.array([row for row in state.content.newest(profile).tolist() if row != own])
+    likeness = state.content.likeness(others, profile)
+    best = np.argsort(-likeness, kind="stable")[:ALIKE]
+    assert likeness[best].min() < likeness[best].max()
+    for table in (encoder.input, encoder.output):
+        mean = np.average(table.array[others[best]], axis=0, weights=likeness[best])
         np.testing.assert_allclose(table.array[own], mean, rtol=1e-5, atol=1e-6)
 
 

@@ -17,6 +17,7 @@ from tests.builders import START_MS, Stream, differences, learn, learner, small,
 WIDE = small(neighbours=40, learning_window=12, scoring_window=10, encoder_window=8)
 BELOW = feature_names(WIDE).index("encoder_below_best")
 """A difference of two scores, which is rounded as they are."""
+UNTRIED = feature_names(WIDE).index("untried")
 
 
 def shown(learning: Learner, query: Query, target: int) -> tuple[np.ndarray, int] | None:
@@ -81,7 +82,7 @@ def lists_as_shown(
         stream.add(unit, item, START_MS + n * 90_000, context=context, earlier=earlier)
     for name, most in (("by_popularity", 20), ("by_rules", 30), ("by_encoder", 25)):
         setattr(recommender.retriever, name, most)
-    lists, found = RankerLists(recommender.retriever, without=without), 0
+    lists, found, untried = RankerLists(recommender.retriever, without=without), 0, 0
     learning = Learner(
         *(recommender.state, recommender),
         lists=lists,
@@ -102,7 +103,9 @@ def lists_as_shown(
         assert (wanted is None) == (made is None)
         if wanted is not None and made is not None:
             found += 1
+            untried += 0 < wanted[0][:, UNTRIED].sum() < len(wanted[0])
             assert_alike(made, wanted)
+    assert (untried > found / 2) == (without != "content")
     return found
 
 
@@ -158,7 +161,7 @@ def test_the_model_may_outgrow_the_lists_room() -> None:
     assert lists.of(Query("u", "u", ("i1098",)), target) is not None
 
 
-@pytest.mark.parametrize("words", [(), ("tea", "cup")])
+@pytest.mark.parametrize("words", [(), ("tea", "cup"), ("tea", "shelf {shelf}")])
 def test_whether_anybody_observes_changes_nothing(words: tuple[str, ...]) -> None:
     """An observer sees everything counted; without one, lists wait for their micro-batch."""
 
@@ -176,7 +179,8 @@ def test_whether_anybody_observes_changes_nothing(words: tuple[str, ...]) -> Non
         stream.add(f"u{n % 37}", item, START_MS + n * 1_000, context=context, earlier=earlier)
         if n % 7 == 0:
             word = update(f"i{n % 30}", in_stock=n % 3 > 0)
-            updates.append((n, msgspec.structs.replace(word, title=" ".join(words))))
+            title = " ".join(words).format(shelf=100 + n % 11)
+            updates.append((n, msgspec.structs.replace(word, title=title)))
     states = []
     for observer in (None, Watching()):  # rows change hands: there are few
         learning = learner(small(context_slots=2), observer=observer)
