@@ -129,30 +129,17 @@ class Written(NamedTuple):
 
 
 @jit
-def logs_of(n: int, waiting: Any, model: Any, written: Any, start: int, size: int) -> Any:
-    """Return where a list's logs are, from ``start`` on."""
-    width = counts_of(model) + BESIDE + len(without_padding(waiting.slots[n]))
-    return written.logs[start : start + size * width].reshape(size, width)
+def logs_of(logs: Any, start: int, size: int, at: int, slots: Any) -> Any:
+    """Return where the logs of a list are: of so many candidates, and ``at`` counts of each."""
+    width = at + BESIDE + len(slots)
+    return logs[start : start + size * width].reshape(size, width)
 
 
 @jit
-def worth_of(n: int, waiting: Any) -> Any:
-    """Return what each word of a list's history adds; without items where nobody said."""
-    ends = waiting.worth_ends
-    return waiting.worth[ends[n - 1] if n else 0 : ends[n]]
-
-
-@jit
-def counts_of(model: Any) -> Any:
-    """Return how many columns rules and popularity take, by channel and horizon."""
-    return 2 * len(model.mix) + model.counts.shape[1]
-
-
-@jit
-def vector_of(n: int, waiting: Any) -> Any:
+def vector_of(vectors: Any, histories: Any, earlier: Any, n: int) -> Any:
     """Return a list's query; empty where there was nothing to read."""
-    readable = waiting.histories[n, 0] >= 0 or waiting.earlier[n, 0] >= 0
-    return waiting.vectors[n, : waiting.vectors.shape[1] * readable]
+    readable = histories[n, 0] >= 0 or earlier[n, 0] >= 0
+    return vectors[n, : vectors.shape[1] * readable]
 
 
 @jit
@@ -165,6 +152,6 @@ def without_padding(rows: Any) -> Any:
 
 
 @jit
-def part_of(joined: Any, n: int) -> Any:
-    """Return the rows of one of several lists."""
-    return joined.rows[joined.ends[n - 1] if n else 0 : joined.ends[n]]
+def part_of(together: Any, ends: Any, n: int) -> Any:
+    """Return what is one list's of what is one after another."""
+    return together[ends[n - 1] if n else 0 : ends[n]]

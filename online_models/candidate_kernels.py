@@ -95,7 +95,8 @@ def propose(
         flags[row] = BARRED
     own, popular = history[: most[3]], most[0] * (1 if len(vector) else ALONE)
     bound = len(held) * popular + most[1] + 2 * (most[2] + most[4]) + len(own)
-    several, count = np.empty(bound, dtype=np.int64), 0  # some by more than one
+    several = np.empty(bound, dtype=np.int64)  # some by more than one
+    count: Any = np.int64(0)  # a plain 0 has what takes it compiled twice
     for h in range(len(held)):
         count = _first(tops[h, : held[h]], servable, popular, flags, several, count)
     count = _strongest(found, neighbours, blends, servable, most[1], flags, several, count)
@@ -148,11 +149,12 @@ def _strongest(
     flags: Any,
     rows: Any,
     count: int,
-) -> int:
+) -> Any:
     if not most:
         return count
     keys, best = np.empty(2 * most, dtype=np.float32), np.empty(2 * most, dtype=np.int64)
-    size, least, worst = 0, np.float32(-np.inf), -1
+    size: Any = np.int64(0)  # a plain 0 has what takes it compiled twice
+    least, worst = np.float32(-np.inf), -1
     for place in range(found):
         row, blend = neighbours[place], blends[place]
         if better(blend, row, least, worst) and servable[row] and flags[row] != BARRED:
@@ -188,7 +190,8 @@ def _near(
     least = _least(near, servable, most + bars)
     least -= np.float32(ROUNDING) * (1 + abs(least))
     keys, best = np.empty(3 * most, dtype=np.float32), np.empty(3 * most, dtype=np.int64)
-    size = scored = 0
+    zero: Any = np.int64(0)  # a plain one has what takes it compiled twice
+    size = scored = zero
     for row in range(len(near)):
         if near[row] >= least and flags[row] != BARRED and servable[row]:
             best[size] = row

@@ -165,19 +165,19 @@ def borrow(told: Any, peers: int, at: int, mix: Any, mixture: Any, logs: Any) ->
     mix, mixture
         How the channels of rules, and the horizons of popularity, are blended.
     """
-    new, tried = _by_likeness(told, 1), _by_likeness(told, 0)
+    new, tried = _by_likeness(told)
     if not (len(new) and len(tried)):
         return
-    scores = told[:, SCORE][tried]
-    peers = min(peers, len(tried))
-    firsts = np.searchsorted(scores, told[:, SCORE][new], side="right") - peers // 2
-    firsts = np.clip(firsts, 0, len(tried) - peers)
-    for n in range(len(new)):
-        if n and firsts[n] == firsts[n - 1]:  # as most do: few words make few scores
-            logs[new[n], : at + 4] = logs[new[n - 1], : at + 4]
+    peers, behind, former, lender = min(peers, len(tried)), 0, -1, -1
+    for place in new:
+        while behind < len(tried) and told[tried[behind], SCORE] <= told[place, SCORE]:
+            behind += 1
+        first = min(max(behind - peers // 2, 0), len(tried) - peers)
+        if first == lender:  # as most do: few words make few scores
+            logs[place, : at + 4] = logs[former, : at + 4]
         else:
-            lenders = tried[firsts[n] : firsts[n] + peers]
-            _lend(lenders, at, mix, mixture, logs, logs[new[n]])
+            _lend(tried[first : first + peers], at, mix, mixture, logs, logs[place])
+        former, lender = place, first
 
 
 @jit
@@ -204,21 +204,27 @@ def _blend(logs: Any, mix: Any) -> Any:
 
 
 @jit
-def _by_likeness(told: Any, untried: int) -> Any:
-    """Return the places of candidates of one kind, by rising likeness; ties to the lower place.
+def _by_likeness(told: Any) -> Any:
+    """Return the places of the untried candidates, and of the tried, both by rising likeness.
 
-    Likeness is never below 0, and so is in order by its bits, too. Most have none.
+    Ties go to the lower place. Likeness is never below 0, and so is in order by its bits, too.
     """
     bits = told[:, SCORE].copy().view(np.int32)
-    keys, unlike = np.empty(len(told), dtype=np.int64), 0
+    places, unlike = np.empty(len(told), dtype=np.int64), 0
     for n in range(len(told)):
-        if told[n, UNTRIED] == untried and not bits[n]:
-            keys[unlike] = n
+        if not bits[n]:  # as in most
+            places[unlike] = n
             unlike += 1
     end = unlike
     for n in range(len(told)):
-        if told[n, UNTRIED] == untried and bits[n]:
-            keys[end] = np.int64(bits[n]) << 32 | n
+        if bits[n]:
+            places[end] = np.int64(bits[n]) << 32 | n
             end += 1
-    keys[unlike:end].sort()
-    return keys[:end] & 0xFFFFFFFF
+    places[unlike:].sort()
+    kinds, held = np.empty((2, len(told)), dtype=np.int64), np.zeros(2, dtype=np.int64)
+    for key in places:
+        place = key & 0xFFFFFFFF
+        kind = np.int64(told[place, UNTRIED])
+        kinds[kind, held[kind]] = place
+        held[kind] += 1
+    return kinds[1, : held[1]], kinds[0, : held[0]]

@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 
 from online_models.awaited_kernels import (
-    counts_of,
     logs_of,
     part_of,
     vector_of,
     without_padding,
-    worth_of,
 )
 from online_models.candidate_kernels import propose
 from online_models.compiled import jit
@@ -28,27 +26,39 @@ from online_models.neighbour_kernels import follow, forget, second_hand
 @jit
 def make(
     run: Any, counters: Any, waiting: Any, model: Any, scratch: Any, liked: Any, written: Any
-) -> int:
+) -> Any:
     """Write all that stands before the logs; return how many numbers are to have one.
 
     The events of the run are counted, those up to the last list's.
     """
-    rows_end, logs_end, counted = 0, 0, 0
+    at = 2 * len(model.mix) + model.counts.shape[1]
+    zero: Any = np.int64(0)  # a plain one has what takes it compiled twice
+    rows_end = logs_end = counted = zero
     for n in range(len(waiting.targets)):
         count(run, counters, counted, waiting.events[n])
         counted = waiting.events[n]
         history = without_padding(waiting.histories[n])
-        words = like(history, worth_of(n, waiting), model.words.words, liked)
+        worth = part_of(waiting.worth, waiting.worth_ends, n)
+        words = like(history, worth, model.words.words, liked)
         found, size = _gather(n, history, words, waiting, model, scratch, liked)
         place = np.searchsorted(scratch.rows[:size], waiting.targets[n])
         written.lengths[n], written.places[n] = 0, -1
         if place < size and scratch.rows[place] == waiting.targets[n]:
             rows = written.rows[rows_end : rows_end + size]
             rows[:] = scratch.rows[:size]
-            logs = logs_of(n, waiting, model, written, logs_end, size)
+            slots = without_padding(waiting.slots[n])
+            logs = logs_of(written.logs, logs_end, size, at, slots)
             table = written.table[rows_end : rows_end + size]
-            _tell(n, rows, history, found, waiting, model, scratch, logs, written, table)
-            _tell_content(rows, words, model, liked, table[:, -model.contents :])
+            tasted, mixed = written.tastes[n], written.mixtures[n]
+            mixed[:] = mixture(model.evidence, model.trust)
+            _tell(
+                *(n, rows, history, slots, found, waiting, model, scratch),
+                *(mixed, logs, tasted, table),
+            )
+            told = table[:, -model.contents :]
+            told[:] = 0
+            if model.described:
+                tell(rows, words, model.words, model.counts[:, -1], liked, told)
             written.lengths[n], written.places[n] = size, place
             rows_end, logs_end = rows_end + size, logs_end + logs.size
         forget(found, scratch.neighbours, scratch.places)
@@ -59,16 +69,19 @@ def make(
 @jit
 def complete(waiting: Any, model: Any, tastes: int, lifts: int, written: Any) -> None:
     """Write what comes of the logs; ``tastes`` and ``lifts`` are how many columns these take."""
-    rows_end, logs_end, at = 0, 0, counts_of(model)
+    at = 2 * len(model.mix) + model.counts.shape[1]
+    zero: Any = np.int64(0)
+    rows_end = logs_end = zero
     for n in range(len(waiting.targets)):
         size = written.lengths[n]
-        logs = logs_of(n, waiting, model, written, logs_end, size)
+        slots = without_padding(waiting.slots[n])
+        logs = logs_of(written.logs, logs_end, size, at, slots)
         tasted = written.tastes[n, : 2 * (waiting.histories[n, 0] >= 0)]
-        fields = model.fields[without_padding(waiting.slots[n])]
+        fields = model.fields[slots]
         table = written.table[rows_end : rows_end + size]
         if model.described:
-            told, mixed = table[:, -model.contents :], written.mixtures[n]
-            borrow(told, model.peers, at, model.mix, mixed, logs)
+            told = table[:, -model.contents :]
+            borrow(told, model.peers, at, model.mix, written.mixtures[n], logs)
         finish(logs, tasted, fields, at, tastes, lifts, table)
         rows_end, logs_end = rows_end + size, logs_end + logs.size
 
@@ -96,11 +109,11 @@ def _gather(
         scratch.newest,
         scratch.blends,
     )
-    vector = vector_of(n, waiting)
+    vector = vector_of(waiting.vectors, waiting.histories, waiting.earlier, n)
     near = waiting.near[n, : min(waiting.sizes[n], waiting.near.shape[1]) * (len(vector) > 0)]
     size = propose(
         history,
-        part_of(waiting.barred, n),
+        part_of(waiting.barred.rows, waiting.barred.ends, n),
         model.servable,
         found,
         scratch.neighbours,
@@ -110,7 +123,7 @@ def _gather(
         near,
         vector,
         model.outputs,
-        part_of(waiting.nearest, n),
+        part_of(waiting.nearest.rows, waiting.nearest.ends, n),
         rows,
         likeness,
         new,
@@ -126,17 +139,18 @@ def _tell(
     n: int,
     rows: Any,
     history: Any,
+    slots: Any,
     found: int,
     waiting: Any,
     model: Any,
     scratch: Any,
+    mixed: Any,
     logs: Any,
-    written: Any,
+    tasted: Any,
     table: Any,
 ) -> None:
     """Write a list's features, but for those that come of the logs, and what has one."""
     now_ms, longest = waiting.now_ms[n], model.counts.shape[1] - 1
-    written.mixtures[n] = mixture(model.evidence, model.trust)
     heard = second_hand(
         found,
         scratch.neighbours,
@@ -155,8 +169,8 @@ def _tell(
         rows,
         history,
         without_padding(waiting.earlier[n]),
-        vector_of(n, waiting),
-        without_padding(waiting.slots[n]),
+        vector_of(waiting.vectors, waiting.histories, waiting.earlier, n),
+        slots,
         scratch.places,
         scratch.sums,
         scratch.newest,
@@ -164,7 +178,7 @@ def _tell(
         model.mix,
         model.counts,
         model.totals,
-        written.mixtures[n],
+        mixed,
         model.first_seen_ms,
         now_ms,
         model.unit_ms,
@@ -181,12 +195,4 @@ def _tell(
         table,
     )
     counts, total = model.counts[:, longest], model.totals[longest]
-    taste(history, counts, total, model.first_seen_ms, now_ms, model.unit_ms, written.tastes[n])
-
-
-@jit
-def _tell_content(rows: Any, words: int, model: Any, liked: Any, table: Any) -> None:
-    """Write what the catalogue tells of a list, whose history likes so many words."""
-    table[:] = 0
-    if model.described:
-        tell(rows, words, model.words, model.counts[:, -1], liked, table)
+    taste(history, counts, total, model.first_seen_ms, now_ms, model.unit_ms, tasted)
