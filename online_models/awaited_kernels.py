@@ -14,6 +14,7 @@ from online_models.joined_kernels import Joined
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 
 class Waiting(NamedTuple):
@@ -28,15 +29,13 @@ class Waiting(NamedTuple):
     histories, earlier, slots
         Padded with -1.
     vectors, near
-        The encoder's queries, and about their scores of all rows; without rows where the index is
-        not exact.
+        The encoder's queries, and about their scores of all rows that are indexed; of none where
+        the index is not exact.
     barred, nearest
         Rows that must not be candidates, and that the index has found.
     worth, worth_ends
         What each word of the histories' items adds to what they like, of shape ``(items, words)``,
         and where those of each list end; without items where there is no catalogue.
-    sizes
-        How many rows the item table used.
     now_ms
         The stream's time.
     fresh
@@ -56,7 +55,6 @@ class Waiting(NamedTuple):
     nearest: Joined
     worth: Floats
     worth_ends: Rows
-    sizes: Rows
     now_ms: Rows
     fresh: Floats
     few: Floats
@@ -68,7 +66,11 @@ class Model(NamedTuple):
     ``described`` tells whether there is a catalogue, ``contents`` how many features tell of it.
     """
 
-    servable: npt.NDArray[np.bool_]
+    servable: Mask
+    indexed: Rows
+    offered: Mask
+    rising: Rows
+    established: Mask
     ids: npt.NDArray[np.int32]
     weights: Floats
     rule_totals: Floats

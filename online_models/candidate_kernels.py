@@ -72,6 +72,10 @@ def propose(
     tops: Any,
     held: Any,
     near: Any,
+    indexed: Any,
+    offered: Any,
+    rising: Any,
+    established: Any,
     vector: Any,
     outputs: Any,
     nearest: Any,
@@ -84,12 +88,13 @@ def propose(
 ) -> int:
     """Write what the sources propose to ``rows``, in rising order; return how many.
 
-    The encoder's are the best by ``vector`` and ``outputs``, where ``near`` has about these scores
-    of all rows, or else the first of ``nearest``; the catalogue's are the best of ``alike`` by
-    ``likeness``, and of its first ``new``, which had no event. ``most`` holds the most that
-    popularity, rules, encoder, the history itself and the catalogue may propose, this one of each
-    kind: 0 for a source that nobody listens to. Popularity may propose ``ALONE`` times as many
-    where there is no ``vector``.
+    The encoder's are the best that are ``established`` by ``vector`` and ``outputs``, where
+    ``near`` has about these scores of all that are ``indexed``, or else the first of ``nearest``;
+    some of those ``rising`` may be established by now, and ``offered`` tells which of the indexed
+    may be shown. The catalogue's are the best of ``alike`` by ``likeness``, and of its first
+    ``new``, which had no event. ``most`` holds the most that popularity, rules, encoder, the
+    history itself and the catalogue may propose, this one of each kind: 0 for a source that nobody
+    listens to. Popularity may propose ``ALONE`` times as many where there is no ``vector``.
     """
     for row in barred:
         flags[row] = BARRED
@@ -100,9 +105,13 @@ def propose(
     for h in range(len(held)):
         count = _first(tops[h, : held[h]], servable, popular, flags, several, count)
     count = _strongest(found, neighbours, blends, servable, most[1], flags, several, count)
-    bars = len(barred)
-    count = _near(near, vector, outputs, servable, most[2], bars, flags, several, count)
-    count = _first(nearest, servable, most[2], flags, several, count)
+    if len(vector) and most[2]:
+        least = _least(near, offered, most[2] + len(barred))
+        risen = rising[established[rising] & servable[rising]]
+        count = _near(
+            near, least, indexed, offered, risen, vector, outputs, most[2], flags, several, count
+        )
+    count = _first(nearest[established[nearest]], servable, most[2], flags, several, count)
     count = _first(own, servable, len(own), flags, several, count)
     for among in (new, len(alike)):
         count = _strongest(among, alike, likeness, servable, most[4], flags, several, count)
@@ -171,29 +180,34 @@ def _strongest(
 @jit
 def _near(
     near: Any,
+    least: Any,
+    indexed: Any,
+    offered: Any,
+    risen: Any,
     vector: Any,
     outputs: Any,
-    servable: Any,
     most: int,
-    bars: int,
     flags: Any,
     rows: Any,
     count: int,
 ) -> int:
-    """Propose the best by scores that are made here, of those that ``near`` says may be.
+    """Propose the best by scores that are made here, of the risen and those near enough.
 
     Linear algebra adds up in another order for one query than for several at once, and lists must
-    not depend on how many are made at once. ``bars`` is how many rows are barred.
+    not depend on how many are made at once.
     """
-    if not (len(near) and most):
-        return count
-    least = _least(near, servable, most + bars)
     least -= np.float32(ROUNDING) * (1 + abs(least))
-    keys, best = np.empty(3 * most, dtype=np.float32), np.empty(3 * most, dtype=np.int64)
+    room = 3 * most + len(risen)
+    keys, best = np.empty(room, dtype=np.float32), np.empty(room, dtype=np.int64)
     zero: Any = np.int64(0)  # a plain one has what takes it compiled twice
     size = scored = zero
-    for row in range(len(near)):
-        if near[row] >= least and flags[row] != BARRED and servable[row]:
+    for row in risen:
+        if flags[row] != BARRED:
+            best[size] = row
+            size += 1
+    for place in range(len(near)):
+        row = indexed[place]
+        if near[place] >= least and flags[row] != BARRED and offered[place]:
             best[size] = row
             size += 1
             if size == len(best):
@@ -213,8 +227,8 @@ def _best(
 
 
 @jit
-def _least(near: Any, servable: Any, rank: int) -> Any:
-    """Return a score that at least ``rank`` servable rows reach, where there are so many.
+def _least(near: Any, offered: Any, rank: int) -> Any:
+    """Return a score that at least ``rank`` of those offered reach, where there are so many.
 
     Few more do: it is the best but so many of the best of groups, of which there are four for each
     row that is wanted, so that few hold two. The groups take turns: the best of several of them are
@@ -223,15 +237,15 @@ def _least(near: Any, servable: Any, rank: int) -> Any:
     groups = 4 * rank
     best = np.full(groups, -np.inf, dtype=np.float32)
     for start in range(0, len(near), groups):
-        _raise(best, near[start : start + groups], servable[start : start + groups])
+        _raise(best, near[start : start + groups], offered[start : start + groups])
     cut(best, np.arange(groups), groups, rank)
     return best[rank - 1]
 
 
 @jit
-def _raise(best: Any, scores: Any, servable: Any) -> None:
+def _raise(best: Any, scores: Any, offered: Any) -> None:
     for n in range(len(scores)):
-        score = scores[n] if servable[n] else np.float32(-np.inf)
+        score = scores[n] if offered[n] else np.float32(-np.inf)
         best[n] = score if score > best[n] else best[n]  # noqa: FURB136 - see ``standardise``
 
 

@@ -61,6 +61,7 @@ class Counting:
             counts_dirty=popularity.counts.dirty,
             tops=popularity.tops,
             held=popularity.held,
+            established=popularity.established,
             ids=rules.ids.array,
             rule_weights=rules.weights.array,
             rule_totals=rules.totals.array,
@@ -83,6 +84,7 @@ class Counting:
         """Call changed what these events changed as a whole."""
         if start == end:
             return
+        self.popularity.changes += 1
         self.popularity.totals.mark_all()
         self.popularity.evidence.mark_all()
         known = run.targets[start:end] >= 0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from online_models.agreed import EVERYTHING
+from online_models.agreed import ESTABLISHED, EVERYTHING
 from online_models.compiled import jit
 
 Rows = npt.NDArray[np.int64]
@@ -66,6 +66,7 @@ class Counters(NamedTuple):
     counts_dirty: Marks
     tops: Rows
     held: Rows
+    established: Marks
     ids: npt.NDArray[np.int32]
     rule_weights: Floats
     rule_totals: Floats
@@ -89,6 +90,7 @@ def count(run: Any, counters: Any, start: int, end: int) -> None:
         counters.counts_dirty,
         counters.tops,
         counters.held,
+        counters.established,
         targets,
         run.popularity[start:end],
         weights,
@@ -135,6 +137,7 @@ def _count_popularity(
     dirty: Any,
     tops: Any,
     held: Any,
+    established: Any,
     targets: Any,
     grown: Any,
     weights: Any,
@@ -154,6 +157,7 @@ def _count_popularity(
             counts[row, h] += increment
             totals[h] += increment
             _rise(counts, tops, held, row, h)
+        established[row] = counts[row, grown.shape[1] - 1] >= ESTABLISHED
 
 
 @jit

@@ -17,49 +17,57 @@ import numpy.typing as npt
 
 from online_models.agreed import ROUNDING
 from online_models.columns import Columns
+from online_models.popularity import Popularity
+from online_models.rows import NO_ROWS, Mask, Rows, distinct
 from online_models.tables import Table
 from schemas.model_log import Graph
 
-Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 BLOCK = 64
 """Of so many scores each, the largest tell about where the largest of all begin."""
 MOST_BESIDE = 10_000
 """Rows that a graph may lack before a new one is due: they are gathered one by one."""
-MANY = 5_000
-"""From so many rows on an exact search reads a copy by columns: fewer take next to nothing."""
 
 
 class ItemIndex:
-    """Finds the rows whose live vectors have the largest product with a query.
+    """Finds the established rows whose live vectors have the largest product with a query.
 
     The graph is immutable; vectors go on learning. So a search takes ``depth`` rows more from the
     graph than are asked for, adds those that it lacks, and scores both with the live vectors.
 
-    An exact search among many rows finds the best ones by a copy of the vectors, which is made at
-    the first one and takes an eighth more memory than they do; a graph takes its place. Here too
-    the live vectors have the last word.
+    An exact search finds the best ones by a copy of the vectors, which is made at the first one and
+    takes an eighth more memory than they do; a graph takes its place. Here too the live vectors
+    have the last word.
 
     Parameters
     ----------
     vectors
         The live table.
+    popularity
+        Tells who is established.
     exact_up_to
-        Items up to which all are scored, without a graph: one product of all vectors takes less
+        Rows up to which all are scored, without a graph: one product of all vectors takes less
         than a graph's search, which is all over the memory.
     depth
         Rows taken from the graph beyond those that are asked for; more find more, and cost time in
         proportion.
     """
 
-    def __init__(self, vectors: Table, *, exact_up_to: int = 50_000, depth: int = 110) -> None:
+    def __init__(
+        self,
+        vectors: Table,
+        popularity: Popularity,
+        *,
+        exact_up_to: int = 50_000,
+        depth: int = 110,
+    ) -> None:
         self.vectors, self.exact_up_to, self.depth = vectors, exact_up_to, depth
+        self._popularity = popularity
         self._columns = Columns(vectors)
         self._graph: hnswlib.Index | None = None
         self._in_graph = np.zeros(0, dtype=bool)
-        self._beside: tuple[int, Rows] = (-1, np.zeros(0, dtype=np.int64))
+        self._beside: tuple[int, Rows] = (-1, NO_ROWS)
         self._entry: Graph | None = None
 
     @property
@@ -79,26 +87,46 @@ class ItemIndex:
         """Return whether a search among so many rows scores all of them."""
         return self._graph is None or size <= self.exact_up_to
 
-    def search(self, query: Floats, count: int, size: int, *, among: Mask | None = None) -> Rows:
-        """Return up to ``count`` rows below ``size``, best first; ties go to the lower row.
+    def search(
+        self,
+        query: Floats,
+        count: int,
+        size: int,
+        *,
+        among: Mask | None = None,
+        also: Rows = NO_ROWS,
+    ) -> Rows:
+        """Return up to ``count`` of ``size`` rows, best first; ties go to the lower row.
 
-        ``among`` tells which rows may be found, all where it is not given. Exact search minds it
-        fully; from the graph rows are taken first.
+        Parameters
+        ----------
+        among
+            Which rows may be found, all where it is not given. Exact search minds it fully; from
+            the graph rows are taken first.
+        also
+            Rows that may be found though they are not established; for a search by the graph.
         """
         if self.is_exact(size):
-            rows = _largest(self._products(query, size), count, among)
+            indexed, products = self.products(query, size)
+            allowed = None if among is None else among.take(indexed)
+            rows = np.sort(indexed.take(_largest(products, count, allowed)))
         else:
             rows = self._from_graph(query, count + self.depth, size)
+            rows = distinct(np.concatenate([rows, also])) if len(also) else rows
             rows = rows if among is None else rows[among[rows]]
         # Unlike a product, this adds up equal vectors to equal scores, wherever they stand.
         scores = np.einsum("nd,d->n", self.vectors.array.take(rows, axis=0), query)
         best: Rows = rows[(-scores).argsort(kind="stable")[:count]]  # they are in rising order
         return best
 
-    def _products(self, query: Floats, size: int) -> Floats:
-        if size < MANY:
-            return self.vectors.array[:size] @ query
-        return self._columns.product(query, size)
+    def products(self, queries: Floats, size: int) -> tuple[Rows, Floats]:
+        """Return the established of ``size`` rows, and about their products with queries.
+
+        Of shapes ``(rows,)``, in no order, and ``(..., rows)``.
+        """
+        self._popularity.refresh(size)
+        self._columns.refresh(self._popularity.established, self._popularity.changes)
+        return self._columns.rows, self._columns.product(queries)
 
     def forget(self, rows: Rows) -> None:
         """Evicted rows are no longer what the graph took them for."""
@@ -129,33 +157,33 @@ class ItemIndex:
             return np.arange(size)
         found = labels[0].astype(np.int64)
         outside = self._outside(size)
-        held = found < min(size, len(self._in_graph))
-        if not held.all():
-            found = found[held]
-        return np.sort(np.concatenate([found[self._in_graph[found]], outside]))
+        found = found[found < min(size, len(self._in_graph))]
+        found = found[self._in_graph[found] & self._popularity.established[found]]
+        return np.sort(np.concatenate([found, outside]))
 
     def _outside(self, size: int) -> Rows:
-        """Return the rows below ``size`` that the graph does not hold: few, and often the same."""
-        if self._beside[0] != size:
-            held = np.zeros(size, dtype=bool)
-            known = min(size, len(self._in_graph))
-            held[:known] = self._in_graph[:known]
-            self._beside = (size, np.flatnonzero(~held))
+        """Return the established rows that the graph does not hold: few, and often the same."""
+        self._popularity.refresh(size)
+        if self._beside[0] != self._popularity.changes:
+            outside = self._popularity.established.copy()
+            known = min(len(outside), len(self._in_graph))
+            outside[:known] &= ~self._in_graph[:known]
+            self._beside = self._popularity.changes, np.flatnonzero(outside)
         return self._beside[1]
 
-    def outdated(self, size: int, used: int, *, least_cosine: float = 0.96) -> bool:
-        """Return whether a new graph is due: vectors moved, or too many used rows are not in it.
+    def outdated(self, size: int, *, least_cosine: float = 0.96) -> bool:
+        """Return whether a new graph is due: vectors moved, or it lacks too many established rows.
 
         Rows that are not in the graph are scored exactly, which is cheap as long as they are few:
         ``MOST_BESIDE``, or half of those up to which there is no graph.
         """
-        if size <= self.exact_up_to:
+        self._popularity.refresh(size)
+        if size <= self.exact_up_to or not self._popularity.established.any():
             return False
-        if self._graph is None:
+        most = min(self.exact_up_to // 2, MOST_BESIDE)
+        if self._graph is None or len(self._outside(size)) > most:
             return True
         rows = np.flatnonzero(self._in_graph)
-        if used - len(rows) > min(self.exact_up_to // 2, MOST_BESIDE):
-            return True
         sample = rows[:: max(1, len(rows) // 500)]
         then = np.asarray(self._graph.get_items(sample.tolist()), dtype=np.float32)
         return bool(np.median(_cosines(then, self.vectors.array[sample])) < least_cosine)
@@ -187,13 +215,12 @@ def build_graph(
 
 
 def _largest(scores: Floats, count: int, among: Mask | None) -> Rows:
-    """Return rows in rising order, all of the ``count`` largest scores among them, and few more.
+    """Return places in rising order, all of the ``count`` largest scores among them, and few more.
 
     Of the largest of every ``BLOCK`` scores, the ``count``-th is no larger than that of all. Scores
-    may be off by ``ROUNDING``, and those of rows that must not be found are overwritten.
+    may be off by ``ROUNDING``, and those that must not be found are overwritten.
     """
     if among is not None:
-        among = among[: len(scores)]
         np.copyto(scores, -np.inf, where=~among)
     if len(scores) <= count:
         found = np.arange(len(scores))

@@ -40,9 +40,9 @@ class IndexUpkeep:
         built_at = self.state.index.built_at
         if step % self.every or (built_at and step - built_at < items.size // PAUSE):
             return []
-        if not self.state.index.outdated(items.size, len(items)):
+        if not self.state.index.outdated(items.size):
             return []
-        rows = items.rows()
+        rows = np.flatnonzero(self.state.popularity.established)
         self._since = items.first_seen_ms.array[: items.size].copy()
         vectors = self.state.encoder.output.array[rows]
         if self._thread is None:

@@ -110,7 +110,7 @@ def _gather(
         scratch.blends,
     )
     vector = vector_of(waiting.vectors, waiting.histories, waiting.earlier, n)
-    near = waiting.near[n, : min(waiting.sizes[n], waiting.near.shape[1]) * (len(vector) > 0)]
+    near = waiting.near[n, : waiting.near.shape[1] * (len(vector) > 0)]
     size = propose(
         history,
         part_of(waiting.barred.rows, waiting.barred.ends, n),
@@ -121,6 +121,10 @@ def _gather(
         model.tops,
         model.held,
         near,
+        model.indexed,
+        model.offered,
+        model.rising,
+        model.established,
         vector,
         model.outputs,
         part_of(waiting.nearest.rows, waiting.nearest.ends, n),

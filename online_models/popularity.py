@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import ESTABLISHED
 from online_models.decay import Landmarks
 from online_models.derived import Derived
 from online_models.rows import distinct
 from online_models.tables import Table
 
 Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 MAX_TOUCHES = 100_000
 """How many touched rows are kept while nobody asks; beyond, the lists are made anew."""
@@ -36,6 +38,11 @@ class Popularity:
         One for each horizon.
     top
         The length of a horizon's list: the first ``held`` of its row in ``tops``.
+
+    Attributes
+    ----------
+    changes
+        How many times counts changed: whether any did is told at once by it.
     """
 
     def __init__(self, half_lives_ms: Sequence[float], *, top: int = 120) -> None:
@@ -48,6 +55,8 @@ class Popularity:
         self.top = top
         self.tops = np.full((horizons, top), -1, dtype=np.int64)
         self.held = np.zeros(horizons, dtype=np.int64)
+        self.changes = 0
+        self._established = np.zeros(0, dtype=bool)
         self._touched: list[Rows] = []
         self._touches = 0
         self._all_touched = False
@@ -56,6 +65,7 @@ class Popularity:
 
     def touch(self, rows: Rows) -> None:
         """Tell which rows' counts grew; who keeps the lists by itself (``counting``) need not."""
+        self.changes += 1
         self._touched.append(rows)
         self._touches += len(rows)
         if self._touches > MAX_TOUCHES:
@@ -64,7 +74,16 @@ class Popularity:
 
     def touch_all(self) -> None:
         """Tell that counts changed in other ways than by growing."""
+        self.changes += 1
         self._all_touched = True
+
+    @property
+    def established(self) -> Mask:
+        """Which rows hold ``ESTABLISHED`` events on the longest horizon, after ``refresh``."""
+        missing = len(self.counts.array) - len(self._established)
+        if missing > 0:
+            self._established = np.append(self._established, np.zeros(missing, dtype=bool))
+        return self._established
 
     def lists(self, size: int) -> list[Rows]:
         """Return the rows of each horizon's top items, best first; ties go to the lower row."""
@@ -80,7 +99,7 @@ class Popularity:
         return self._leading.of(self.tops, self.held.tobytes(), count)
 
     def refresh(self, size: int) -> None:
-        """Bring ``tops`` and ``held`` up to date."""
+        """Bring ``tops``, ``held`` and ``established`` up to date."""
         if self._all_touched:
             self._rank(np.arange(size))
         elif self._touched:
@@ -97,6 +116,7 @@ class Popularity:
     def _rank(self, rows: Rows) -> None:
         """Let each horizon take its best among rows in rising order."""
         counts = self.counts.array[rows]
+        self.established[rows] = counts[:, -1] >= ESTABLISHED
         for horizon in range(len(self.held)):
             own = counts[:, horizon]
             least = np.float32(0)

@@ -32,7 +32,7 @@ from online_models.likeness import LIKE_ITEMS
 from online_models.lists import GrowingLists
 from online_models.popularity import TRUST
 from online_models.retrieval import SOURCES, Retriever
-from online_models.rows import NO_ROWS
+from online_models.rows import NO_ROWS, distinct
 from online_models.rules import RELAYS
 from online_models.state import ModelState
 from schemas.examples import Query
@@ -112,7 +112,10 @@ class RankerLists:
         The events of the run are counted, up to that of the last list. Since the lists were asked
         for, the encoder must not have learnt.
         """
-        counting, waiting, model = counting_of(self.state), self._waiting(awaited), self._model()
+        counting, size = counting_of(self.state), awaited[-1].size  # it only grows
+        rising = self._rising(run, size)
+        indexed, waiting = self._waiting(awaited, rising)
+        model = self._model(indexed, rising if self.state.index.is_exact(size) else NO_ROWS)
         written = self._written(len(awaited), lists)
         logged = kernels.make(
             *(run, counting.counters(), waiting, model, self._scratch, self._liked, written)
@@ -129,8 +132,8 @@ class RankerLists:
             if place != UNKNOWN:
                 lists.add(length, place, one.weight)
 
-    def _waiting(self, awaited: Sequence[Awaited]) -> Waiting:
-        """Return the lists as arrays."""
+    def _waiting(self, awaited: Sequence[Awaited], rising: Rows) -> tuple[Rows, Waiting]:
+        """Return who is indexed, and the lists as arrays."""
         state, rules, contexts = self.state, self.state.rules, self.state.contexts
         histories = np.empty((len(awaited), state.config.learning_window), dtype=np.int64)
         earlier = np.empty((len(awaited), state.encoder.window), dtype=np.int64)
@@ -140,33 +143,42 @@ class RankerLists:
         pad(joined([one.earlier for one in awaited]), earlier)
         pad(joined_arrays([one.slots for one in awaited]), slots)
         vectors = self._vectors(histories, earlier, slots)
-        numbers = np.array([(one.event, one.target, one.size, one.now_ms) for one in awaited])
-        events, targets, sizes, now_ms = numbers.T.copy()
+        indexed, near = self._near(vectors, awaited[-1].size)
+        numbers = np.array([(one.event, one.target, one.now_ms) for one in awaited])
+        events, targets, now_ms = numbers.T.copy()
         times_ms = now_ms.astype(np.float64)
-        return Waiting(
+        return indexed, Waiting(
             events=events,
             targets=targets,
             histories=histories,
             earlier=earlier,
             slots=slots,
             vectors=vectors,
-            near=self._near(vectors, int(sizes[-1])),  # it only grows
+            near=near,
             barred=joined([one.barred for one in awaited]),
-            nearest=self._nearest(awaited, vectors),
+            nearest=self._nearest(awaited, vectors, rising),
             worth=self._worth(awaited, together.rows),
             worth_ends=together.ends * state.content.used,
-            sizes=sizes,
             now_ms=now_ms,
             fresh=increments(rules.landmarks, times_ms),
             few=np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, times_ms)[:, 0],
         )
 
-    def _model(self) -> Model:
+    def _rising(self, run: Run, size: int) -> Rows:
+        """Return the rows that are not established, and may be before the run is counted."""
+        self.state.popularity.refresh(size)
+        rows = distinct(run.targets[run.targets >= 0])
+        return rows[~self.state.popularity.established[rows]]
+
+    def _model(self, indexed: Rows, rising: Rows) -> Model:
         state, rules, encoder = self.state, self.state.rules, self.state.encoder
         popularity, contexts, content = state.popularity, state.contexts, state.content
-        popularity.refresh(state.items.size)
         return Model(
             servable=state.items.servable,
+            indexed=indexed,
+            offered=state.items.servable[indexed],
+            rising=rising,
+            established=popularity.established,
             ids=rules.ids.array,
             weights=rules.weights.array,
             rule_totals=rules.totals.array,
@@ -237,22 +249,21 @@ class RankerLists:
         )
         return vectors
 
-    def _near(self, vectors: Floats, size: int) -> Floats:
-        """Return about the scores of all rows where the index is exact, of none where it is not."""
+    def _near(self, vectors: Floats, size: int) -> tuple[Rows, Floats]:
+        """Return who is indexed, and about their scores; nobody where the index is not exact."""
         if not self._most[ENCODER] or not self.state.index.is_exact(size):
-            size = 0
-        near: Floats = vectors @ self.state.encoder.output.array[:size].T  # (lists, size)
-        return near
+            return NO_ROWS, np.empty((len(vectors), 0), dtype=np.float32)
+        return self.state.index.products(vectors, size)
 
-    def _nearest(self, awaited: Sequence[Awaited], vectors: Floats) -> Joined:
+    def _nearest(self, awaited: Sequence[Awaited], vectors: Floats, rising: Rows) -> Joined:
         """Return the rows that the index finds, best first; none where it is exact."""
         index, items, found = self.state.index, self.state.items, [NO_ROWS] * len(awaited)
         among = items.servable if items.unservable else None
         if self._most[ENCODER] and not index.is_exact(awaited[-1].size):
             for n, one in enumerate(awaited):
                 if one.readable and not index.is_exact(one.size):
-                    count = self.retriever.by_encoder + len(one.barred)
-                    found[n] = index.search(vectors[n], count, one.size, among=among)
+                    count = self.retriever.by_encoder + len(one.barred) + len(rising)
+                    found[n] = index.search(vectors[n], count, one.size, among=among, also=rising)
         return joined_arrays(found)
 
     def _worth(self, awaited: Sequence[Awaited], items: Rows) -> Floats:

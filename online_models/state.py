@@ -66,7 +66,7 @@ class ModelState:
         self.encoder = Encoder(
             config.dimensions, window=config.encoder_window, contexts=config.context_slots + 1
         )
-        self.index = ItemIndex(self.encoder.output, exact_up_to=config.exact_up_to)
+        self.index = ItemIndex(self.encoder.output, self.popularity, exact_up_to=config.exact_up_to)
         self.ranker = Ranker(
             prior(config), hidden=config.hidden, seed=config.seed, unheard=len(CONTENT)
         )

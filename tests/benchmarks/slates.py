@@ -68,7 +68,8 @@ def recall(recommender: Recommender, queries: list[Query]) -> float:
         vector = read(state, query).vector
         assert vector is not None
         near = index.search(vector, NEAREST, size)
-        exact = np.argsort(-(state.encoder.output.array[:size] @ vector), kind="stable")[:NEAREST]
+        rows, products = index.products(vector, size)
+        exact = rows[np.argsort(-products, kind="stable")[:NEAREST]]
         found.append(len(np.intersect1d(near, exact)) / NEAREST)
     return round(float(np.mean(found)), 4)
 
@@ -98,10 +99,11 @@ def main() -> None:
     queries, recommender = queries[::4][: options.queries], Recommender(state)
     report: dict[str, float] = {
         "items": len(state.items),
+        "established": int(np.count_nonzero(state.popularity.established)),
         "learnt_eps": round(len(examples) / learnt_s),
     }
     report["exact_slate_cpu_ms"] = cpu_ms(recommender, queries)
-    rows, started_s = np.arange(state.items.size), time.process_time()
+    rows, started_s = np.flatnonzero(state.popularity.established), time.process_time()
     graph = build_graph(state.encoder.output.array[rows], rows, links=options.links)
     report["graph_build_cpu_s"] = round(time.process_time() - started_s, 2)
     state.apply(graph)

@@ -19,6 +19,8 @@ def proposed(
     barred: list[int],
     most: int,
     withheld: Sequence[int] = (),
+    unknown: Sequence[int] = (),
+    rising: Sequence[int] = (),
     *,
     alike: Sequence[int] = (),
     new: int = 0,
@@ -26,8 +28,12 @@ def proposed(
 ) -> list[int]:
     """Return what comes of the encoder's scores and of the ``others``, which are popular.
 
-    Those that are ``withheld`` must not be served. Those that are ``alike`` are so by the scores.
+    Those that are ``withheld`` must not be served. The ``unknown`` are not established; the rising
+    are, but only of late. Those that are ``alike`` are so by the scores.
     """
+    indexed = np.setdiff1d(np.arange(SIZE), [*unknown, *rising])[::-1].copy()
+    established = np.ones(SIZE, dtype=bool)
+    established[list(unknown)] = False
     servable = np.ones(SIZE, dtype=bool)
     servable[list(withheld)] = False
     scratch, nobody = Scratch.made(SIZE, 1, 1), np.zeros(0, dtype=np.int64)
@@ -40,7 +46,11 @@ def proposed(
         scratch.blends,
         np.array([others + [-1] * (SIZE - len(others))], dtype=np.int64),
         np.array([len(others)]),
-        np.array(scores, dtype=np.float32),
+        np.array(scores, dtype=np.float32)[indexed],
+        indexed,
+        servable[indexed],
+        np.array(rising, dtype=np.int64),
+        established,
         np.ones(1, dtype=np.float32),
         np.array(scores, dtype=np.float32)[:, None],
         nobody,
@@ -56,14 +66,21 @@ def proposed(
 
 
 @settings(deadline=None)
-@given(SCORES, ROWS, ROWS, ROWS, st.integers(1, SIZE))
+@given(SCORES, ROWS, ROWS, ROWS, ROWS, ROWS, st.integers(1, SIZE))
 def test_the_encoder_proposes_its_best_whoever_else_proposes_them(
-    scores: list[int], others: list[int], barred: list[int], withheld: list[int], most: int
+    scores: list[int],
+    others: list[int],
+    barred: list[int],
+    withheld: list[int],
+    unknown: list[int],
+    rising: list[int],
+    most: int,
 ) -> None:
-    allowed = sorted({*range(SIZE)} - {*barred, *withheld})
-    best = sorted(allowed, key=lambda row: (-scores[row], row))[:most]  # ties: the lower row
-    wanted = sorted({*best, *others} & {*allowed})
-    assert proposed(scores, others, barred, most, withheld) == wanted
+    allowed = {*range(SIZE)} - {*barred, *withheld}
+    known = sorted(allowed - {*unknown})
+    best = sorted(known, key=lambda row: (-scores[row], row))[:most]  # ties: the lower row
+    wanted = sorted({*best, *others} & allowed)
+    assert proposed(scores, others, barred, most, withheld, unknown, rising) == wanted
 
 
 def test_as_many_others_as_the_encoder_may_propose_do_not_keep_its_own_out() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from online_models import index
+from online_models.agreed import ESTABLISHED
 from online_models.columns import Columns
 from online_models.encoder import PARTS
 from online_models.encoder_training import EncoderTrainer
@@ -33,7 +31,8 @@ class Written:
         self.state.apply(Admit(tuple(range(ITEMS)), tuple(f"i{n}" for n in range(ITEMS))))
         for row in range(ITEMS):
             self.welcome(row)
-        self.state.popularity.counts.array[: ITEMS // 2] = 1
+        self.state.popularity.counts.array[: ITEMS // 2] = ESTABLISHED
+        self.state.popularity.touch_all()
         if copied:
             self.check(0)
 
@@ -78,6 +77,11 @@ class Written:
         if seed % 2:
             self.welcome(row)
 
+    def establish(self, seed: int) -> None:
+        counts, rows = self.state.popularity.counts, np.array([seed % ITEMS])
+        values = np.full((1, counts.array.shape[1]), seed % (2 * ESTABLISHED), dtype=np.float32)
+        self.state.apply(Put(counts.name, rows.astype("<i8").tobytes(), values.tobytes()))
+
     def scale(self, seed: int) -> None:
         self.state.apply(Scale(self.vectors.name, seed % self.vectors.array.shape[1], 1))
 
@@ -90,18 +94,13 @@ class Written:
         query = np.random.default_rng(seed).standard_normal(self.vectors.array.shape[1])
         query = query.astype(np.float32)
         scores = np.einsum("nd,d->n", self.vectors.array[:size], query)
+        scores[self.state.popularity.counts.array[:size, -1] < ESTABLISHED] = -np.inf
         best = np.argsort(-scores, kind="stable")[:5]
+        best = best[np.isfinite(scores[best])]
         assert self.state.index.search(query, 5, size).tolist() == best.tolist()
 
 
-WAYS = ("put", "train", "evict", "follow", "grow", "scale", "draw_a_graph")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def all_catalogues_are_large() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "MANY", 1)
-        yield
+WAYS = ("put", "train", "evict", "follow", "grow", "establish", "scale", "draw_a_graph")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -110,7 +109,7 @@ def test_what_was_written_in_any_way_is_found(way: str) -> None:
     before = written.vectors.array.copy()
     getattr(written, way)(3)
     after = written.vectors.array
-    assert way == "draw_a_graph" or not np.array_equal(before, after)
+    assert way in {"draw_a_graph", "establish"} or not np.array_equal(before, after)
     for seed in range(5):
         written.check(seed)
 
@@ -130,48 +129,74 @@ def test_no_sequence_of_writes_leaves_a_stale_copy(
         written.check(seed)
 
 
-def test_only_what_is_stale_is_copied_again() -> None:
+def made(rows: int) -> Columns:
     table = Table("vectors", (2,))
-    table.grow(4)
-    columns, query = Columns(table), np.array([1, 10], dtype=np.float32)
+    table.grow(rows)
+    return Columns(table)
+
+
+def sums(columns: Columns, wanted: list[int], changes: int = 0) -> dict[int, float]:
+    """Return the sum of each wanted row's vector, as the copy has it."""
+    columns.refresh(np.isin(np.arange(len(columns.vectors.array)), wanted), changes)
+    products = columns.product(np.ones(2, dtype=np.float32))
+    assert len(columns.rows) == len(products)
+    return dict(zip(columns.rows.tolist(), products.tolist(), strict=True))
+
+
+def test_only_what_is_stale_or_new_is_copied_again() -> None:
+    columns = made(4)
+    table = columns.vectors
     table.array[:] = [[1, 2], [3, 4], [5, 6], [7, 8]]
-    assert columns.product(query, 3).tolist() == [21, 43, 65]
+    assert sums(columns, [0, 1, 2]) == {0: 3, 1: 7, 2: 11}
     table.array[:] = 0
     table.mark(1)
-    assert columns.product(query, 3).tolist() == [21, 0, 65]
-    assert columns.product(query, 4).tolist() == [21, 0, 65, 0], "the last one is new"
+    assert sums(columns, [0, 1, 2]) == {0: 3, 1: 0, 2: 11}
+    assert sums(columns, [0, 1, 2, 3], changes=1) == {0: 3, 1: 0, 2: 11, 3: 0}
     table.mark_all()
-    assert columns.product(query, 3).tolist() == [0, 0, 0]
+    assert sums(columns, [0, 1, 2]) == {0: 0, 1: 0, 2: 0}
+
+
+def test_rows_that_are_wanted_no_more_are_not_in_the_copy() -> None:
+    columns = made(4)
+    columns.vectors.array[:, 0] = [1, 2, 3, 4]
+    assert sums(columns, [0, 1, 3]) == {0: 1, 1: 2, 3: 4}
+    assert sums(columns, [0, 2, 3], changes=1) == {0: 1, 2: 3, 3: 4}
+
+
+def test_several_queries_meet_all_columns_at_once() -> None:
+    columns = made(3)
+    columns.vectors.array[:] = [[1, 2], [3, 4], [5, 6]]
+    columns.refresh(np.array([True, False, True]), 0)
+    queries = np.array([[1, 0], [0, 1], [1, 1]], dtype=np.float32)
+    assert columns.product(queries).tolist() == [[1, 5], [2, 6], [3, 11]]
 
 
 def test_a_forgotten_copy_is_made_anew() -> None:
-    table = Table("vectors", (2,))
-    table.grow(4)
-    columns, query = Columns(table), np.ones(2, dtype=np.float32)
-    assert columns.product(query, 4).tolist() == [0, 0, 0, 0]
+    columns = made(4)
+    assert sums(columns, [1, 2]) == {1: 0, 2: 0}
     columns.forget()
-    assert table.stale is None
-    table.array[2] = 1
-    assert columns.product(query, 4).tolist() == [0, 0, 2, 0]
+    assert columns.vectors.stale is None
+    assert columns.product(np.ones(0, dtype=np.float32)).tolist() == []
+    columns.vectors.array[2, 0] = 1
+    assert sums(columns, [1, 2]) == {1: 0, 2: 1}
 
 
 def test_rows_that_a_table_grew_by_are_in_the_copy() -> None:
-    table = Table("vectors", (2,))
-    table.grow(2)
-    columns, query = Columns(table), np.ones(2, dtype=np.float32)
-    assert columns.product(query, 2).tolist() == [0, 0]
-    table.grow(4)
-    assert columns.product(query, 3).tolist() == [0, 0, 0]
-    table.array[[1, 3]] = 1
-    table.mark(np.array([1, 3]))
-    assert columns.product(query, 4).tolist() == [0, 2, 0, 2]
+    columns = made(2)
+    assert sums(columns, [0, 1]) == {0: 0, 1: 0}
+    columns.vectors.grow(4)
+    assert sums(columns, [0, 1, 2]) == {0: 0, 1: 0, 2: 0}
+    columns.vectors.array[[1, 3]] = 1
+    columns.vectors.mark(np.array([1, 3]))
+    assert sums(columns, [0, 1, 2, 3], changes=1) == {0: 0, 1: 2, 2: 0, 3: 2}
 
 
-@given(st.lists(st.integers(1, 300), min_size=1, max_size=6))
-def test_more_rows_than_there_was_room_for_are_in_the_copy(sizes: list[int]) -> None:
-    table = Table("vectors", (2,))
-    table.grow(300)
-    table.array[:, 0] = np.arange(300)
-    columns, query = Columns(table), np.array([1, 0], dtype=np.float32)
-    for size in sizes:
-        assert columns.product(query, size).tolist() == list(range(size))
+@given(st.lists(st.lists(st.integers(0, 299), max_size=300), min_size=1, max_size=6))
+def test_more_rows_than_there_was_room_for_are_in_the_copy(wanted: list[list[int]]) -> None:
+    columns = made(300)
+    columns.vectors.array[:, 0] = np.arange(300)
+    all_wanted: set[int] = set()
+    for changes, rows in enumerate(wanted):
+        all_wanted.update(rows)
+        held = sorted(all_wanted)
+        assert sums(columns, held, changes) == {row: float(row) for row in held}

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from online_models.agreed import ESTABLISHED
 from online_models.index import MOST_BESIDE, ItemIndex, build_graph
 from online_models.index_upkeep import IndexUpkeep
+from online_models.popularity import Popularity
 from online_models.state import ModelState
 from online_models.tables import Table
 from schemas.model_log import Admit, Evict, Graph
@@ -25,11 +27,26 @@ def graph() -> Graph:
     return build_graph(clustered(), np.arange(SIZE))
 
 
-def index(entry: Graph | None, *, exact_up_to: int = 100, room: int = SIZE + 50) -> ItemIndex:
+def popular(rows: int, room: int) -> Popularity:
+    """Return the counts of so many established rows."""
+    popularity = Popularity([np.inf])
+    popularity.counts.grow(room)
+    popularity.counts.array[:rows] = ESTABLISHED
+    popularity.touch(np.arange(room))
+    return popularity
+
+
+def index(
+    entry: Graph | None,
+    *,
+    exact_up_to: int = 100,
+    rows: int = SIZE,
+    room: int = SIZE + 50,
+) -> ItemIndex:
     table = Table("vectors", (WIDTH,))
     table.grow(room)
     table.array[:SIZE] = clustered()
-    made = ItemIndex(table, exact_up_to=exact_up_to, depth=300)
+    made = ItemIndex(table, popular(rows, room), exact_up_to=exact_up_to, depth=300)
     if entry is not None:
         made.apply(entry)
     return made
@@ -65,20 +82,18 @@ def test_of_many_that_tie_the_lowest_rows_are_found() -> None:
 
 
 def test_ties_go_to_the_lower_row() -> None:
-    made = index(None)
+    made = index(None, rows=50)
     made.vectors.array[:] = 0
     made.vectors.array[[7, 3], 0] = 1
     assert made.search(np.ones(WIDTH, np.float32), 5, 50).tolist() == [3, 7, 0, 1, 2]
 
 
-@pytest.mark.parametrize("many", [1, 10**9])
-def test_equal_vectors_tie_wherever_they_stand(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_vectors_tie_wherever_they_stand() -> None:
     """A product may add up the last few rows in another order than the rest."""
-    monkeypatch.setattr("online_models.index.MANY", many)
     table, rng = Table("vectors", (97,)), np.random.default_rng(2)
     table.grow(60)
-    made = ItemIndex(table)
     for size in range(40, 60):
+        made = ItemIndex(table, popular(size, 60))
         vector, query = rng.standard_normal((2, 97), dtype=np.float32)
         table.array[:] = vector
         table.mark_all()
@@ -86,15 +101,15 @@ def test_equal_vectors_tie_wherever_they_stand(many: int, monkeypatch: pytest.Mo
 
 
 def test_fewer_rows_than_asked_for_are_all_found() -> None:
-    assert sorted(index(None).search(queries(1)[0], 10, 4).tolist()) == [0, 1, 2, 3]
-    assert index(None).search(queries(1)[0], 10, 0).tolist() == []
+    assert sorted(index(None, rows=4).search(queries(1)[0], 10, 4).tolist()) == [0, 1, 2, 3]
+    assert index(None, rows=0).search(queries(1)[0], 10, 0).tolist() == []
 
 
 def test_rows_of_nan_vectors_come_last() -> None:
-    made = index(None)
-    made.vectors.array[5] = np.nan
-    assert 5 not in made.search(queries(1)[0], 20, SIZE)
-    assert made.search(queries(1)[0], 20, 10).tolist()[-1] == 5
+    many, few = index(None), index(None, rows=10)
+    many.vectors.array[5] = few.vectors.array[5] = np.nan
+    assert 5 not in many.search(queries(1)[0], 20, SIZE)
+    assert few.search(queries(1)[0], 20, 10).tolist()[-1] == 5
 
 
 def test_graph_finds_nearly_all_that_exact_search_finds(graph: Graph) -> None:
@@ -120,7 +135,7 @@ def test_small_catalogues_take_no_graph(graph: Graph) -> None:
 
 
 def test_rows_that_the_graph_lacks_are_found_at_once(graph: Graph) -> None:
-    made, query = index(graph), queries(1)[0]
+    made, query = index(graph, rows=SIZE + 1), queries(1)[0]
     made.vectors.array[SIZE] = 10 * query
     assert made.search(query, 5, SIZE + 1)[0] == SIZE
 
@@ -168,20 +183,24 @@ def test_a_graph_that_cannot_reach_enough_rows_is_passed_by() -> None:
 
 def test_a_graph_is_due_when_there_is_none_or_vectors_moved(graph: Graph) -> None:
     made = index(graph)
-    assert index(None).outdated(SIZE, SIZE)
-    assert not index(None, exact_up_to=SIZE).outdated(SIZE, SIZE)
-    assert not made.outdated(SIZE, SIZE)
+    assert index(None).outdated(SIZE)
+    assert not index(None, exact_up_to=SIZE).outdated(SIZE)
+    assert not index(None, rows=0).outdated(SIZE), "of nobody there is no graph"
+    assert not made.outdated(SIZE)
     made.vectors.array[:SIZE] += np.random.default_rng(1).standard_normal((SIZE, WIDTH))
-    assert made.outdated(SIZE, SIZE)
+    assert made.outdated(SIZE)
 
 
 def test_a_graph_is_due_when_too_many_rows_are_not_in_it(graph: Graph) -> None:
-    assert not index(graph).outdated(SIZE + 40, SIZE + 40)
-    assert index(graph).outdated(SIZE + 60, SIZE + 60)
-    assert not index(graph).outdated(SIZE + 500, SIZE), "free rows need no graph"
-    large = index(graph, exact_up_to=100_000)
-    assert not large.outdated(200_000, SIZE + MOST_BESIDE)
-    assert large.outdated(200_000, SIZE + MOST_BESIDE + 1)
+    def due(rows: int, *, exact_up_to: int = 100, size: int = 200_000) -> bool:
+        made = index(graph, exact_up_to=exact_up_to, rows=rows, room=SIZE + 2 * MOST_BESIDE)
+        return made.outdated(size)
+
+    assert not due(SIZE + 50)
+    assert due(SIZE + 51)
+    assert not due(SIZE), "rows of few events need no graph"
+    assert not due(SIZE + MOST_BESIDE, exact_up_to=100_000)
+    assert due(SIZE + MOST_BESIDE + 1, exact_up_to=100_000)
 
 
 def filled(rows: int) -> ModelState:
@@ -190,6 +209,8 @@ def filled(rows: int) -> ModelState:
     for row in range(rows):
         state.encoder.welcome(row, np.random.default_rng(row))
         state.items.first_seen_ms.array[row] = 1_000 + row
+    state.popularity.counts.array[:rows] = ESTABLISHED
+    state.popularity.touch_all()
     return state
 
 
@@ -198,11 +219,30 @@ def held(entry: object) -> list[int]:
     return np.frombuffer(entry.rows, "<i8").tolist()
 
 
-def test_a_graph_holds_rows_of_items_only() -> None:
+def test_a_graph_holds_rows_of_established_items_only() -> None:
     state = filled(80)
     state.apply(Evict((3, 7)))
+    state.apply(Admit((7,), ("new",)))
     (entry,) = IndexUpkeep(state, background=False).check()
     assert held(entry) == [row for row in range(80) if row not in (3, 7)]
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_only_established_rows_are_found(drawn: bool, graph: Graph) -> None:
+    made, query = index(graph if drawn else None), queries(1)[0]
+    popularity, best = made._popularity, made.search(query, 20, SIZE)
+    popularity.counts.array[best[:5]] = ESTABLISHED - 1
+    popularity.touch(best[:5])
+    assert made.search(query, 15, SIZE).tolist() == best[5:].tolist()
+    popularity.counts.array[best[1]] += 1
+    popularity.touch(best[1:2])
+    assert made.search(query, 16, SIZE).tolist() == [best[1], *best[5:]]
+
+
+def test_rows_may_be_found_by_the_graph_before_they_are_established(graph: Graph) -> None:
+    made, query = index(graph), queries(1)[0]
+    made.vectors.array[[SIZE, SIZE + 1]] = 10 * query
+    assert made.search(query, 5, SIZE + 2, also=np.array([SIZE + 1]))[0] == SIZE + 1
 
 
 def test_rows_that_change_hands_while_a_graph_is_built_are_not_in_it() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from online_models import popularity as module
+from online_models.agreed import ESTABLISHED
 from online_models.decay import FOREVER
 from online_models.popularity import Popularity
 
@@ -57,6 +58,7 @@ def test_top_lists_equal_brute_force_after_anything(happened: list[tuple[str, ob
         heads = [rows[:2].tolist() for rows in popularity.lists(ROWS)]
         assert popularity.leading(2, ROWS).tolist() == sorted(set().union(*heads))
     assert [rows.tolist() for rows in popularity.lists(ROWS)] == brute_force(popularity)
+    assert np.array_equal(popularity.established, counts[:, 1] >= ESTABLISHED)
 
 
 def test_touched_rows_do_not_pile_up_while_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,8 +161,9 @@ def test_the_model_may_outgrow_the_lists_room() -> None:
     assert lists.of(Query("u", "u", ("i1098",)), target) is not None
 
 
+@pytest.mark.parametrize("exact_up_to", [20_000, 30])
 @pytest.mark.parametrize("words", [(), ("tea", "cup"), ("tea", "shelf {shelf}")])
-def test_whether_anybody_observes_changes_nothing(words: tuple[str, ...]) -> None:
+def test_whether_anybody_observes_changes_nothing(words: tuple[str, ...], exact_up_to: int) -> None:
     """An observer sees everything counted; without one, lists wait for their micro-batch."""
 
     class Watching:
@@ -183,7 +184,8 @@ def test_whether_anybody_observes_changes_nothing(words: tuple[str, ...]) -> Non
             updates.append((n, msgspec.structs.replace(word, title=title)))
     states = []
     for observer in (None, Watching()):  # rows change hands: there are few
-        learning = learner(small(context_slots=2), observer=observer)
+        config = small(context_slots=2, exact_up_to=exact_up_to)
+        learning = learner(config, observer=observer)
         learning.learn_many(stream.examples, updates=updates)
         learning.close_micro_batch()
         states.append(learning.state)
