@@ -97,7 +97,9 @@ def run_flow(
             cause = error
     failure = failures.first if cause is None else _ours(failures.first, cause, cluster)
     if failure is not None and not (signals and isinstance(failure, _MENDED_BY_STARTING)):
-        raise failure from (None if failure is cause else cause)
+        if failure is cause:
+            raise failure  # with its own causes
+        raise failure from cause
     return INTERRUPTED if signal.SIGINT in signals else OK
 
 

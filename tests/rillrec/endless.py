@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("process", type=int)
     parser.add_argument("addresses")
     parser.add_argument("--peers-wait-s", type=float, default=10.0)
-    for name in ("--refuse", "--outdated", "--break"):
+    for name in ("--refuse", "--outdated", "--break", "--unheard"):
         parser.add_argument(name, action="store_true")
     said = parser.parse_args()
     logging.basicConfig(format="%(message)s")
@@ -116,10 +116,15 @@ def main() -> int:
     source, failures = EndlessSource(outdated=said.outdated), Failures()
     flow = Dataflow("endless")
     numbers = op.input("read", flow, source)
-    counts = op.stateful_batch("count", numbers, failures.logic(lambda _: Count(said)))
+
+    def count(_: object) -> Count:
+        return Count(said)
+
+    counts = op.stateful_batch("count", numbers, count if said.unheard else failures.logic(count))
     op.output("print", counts, Print())
     try:
-        return engine.run_flow(flow, source, cluster=cluster, failures=failures)
+        heard = None if said.unheard else failures
+        return engine.run_flow(flow, source, cluster=cluster, failures=heard)
     except RillrecError as error:
         print(f"error: {error}", file=sys.stderr)
         return code_of(error)

@@ -183,7 +183,11 @@ def test_a_source_that_fails_ends_in_order_before_it_is_told(
     assert "error: partitions have come\n" in flow.text
 
 
-def test_an_error_that_is_nobodys_is_raised_as_it_is(processes: Processes) -> None:
-    flow = processes.start("2", "0", "", "--break")
+@pytest.mark.parametrize("heard", [("--unheard",), ()])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_error_that_is_nobodys_is_raised_with_its_cause(
+    processes: Processes, workers: str, heard: tuple[str, ...]
+) -> None:
+    flow = processes.start(workers, "0", "", "--break", *heard)
     assert flow.ended() == 1
     assert "ZeroDivisionError" in flow.text
