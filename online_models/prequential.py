@@ -9,13 +9,14 @@ J. Gama, R. Sebastião, P. P. Rodrigues: On evaluating stream learning algorithm
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from online_models.evaluation.calibration import softmax_of
+from online_models.evaluation.calibration import CandidateRecall, softmax_of
 from online_models.evaluation.census import Census
 from online_models.evaluation.contenders import DEFAULTS, Contender, contenders_of, rank_of
 from online_models.evaluation.lagging import Lagging
@@ -82,6 +83,7 @@ class Evaluator:
         self.census = Census(state.items)
         names = [contender.name for contender in contenders]
         self.predictions, self.openings = Predictions(names), Predictions(names)
+        self._recall = CandidateRecall()
         self._units: dict[str, int] = {}  # their numbers, in the order in which they were opened
         self._last: Example | None = None
 
@@ -121,6 +123,7 @@ class Evaluator:
             item_age_ms=self.census.age_ms(example.item_id, example.time_ms),
             confidence=confidence,
             slate_confidence=slate_confidence,
+            recall=self._recall_of(slate_confidence, candidate=place >= 0),
             diversity=vector_diversity(self.state.encoder.output.array[rows[slate]]),
             category_diversity=self._category_diversity(rows[slate]),
             novelty_bits=self.census.novelty_bits(shown),
@@ -146,6 +149,14 @@ class Evaluator:
             seed=self.seed,
             lagging=[one.name for one in self.contenders if isinstance(one, Lagging)],
         )
+
+    def _recall_of(self, slate_confidence: float, *, candidate: bool) -> float:
+        """Return how likely a target was a candidate, and learn whether it was."""
+        if math.isnan(slate_confidence):
+            return NAN
+        recall = self._recall.of(slate_confidence)
+        self._recall.note(slate_confidence, candidate=candidate)
+        return recall
 
     def _category_diversity(self, rows: npt.NDArray[np.int64]) -> float:
         items = self.state.items

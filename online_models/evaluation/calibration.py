@@ -16,6 +16,44 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 BINS = 15
+LEVELS = 8
+LEAST_RATE = 1 / 1000
+
+
+class CandidateRecall:
+    """How likely a target is a candidate at all, by those that came before.
+
+    A softmax over candidates takes for granted that the target is one of them. How often it is, is
+    followed for each of ``LEVELS`` levels of what the softmax gives the slate: where that is
+    little, the sources know little too. Targets count alike at first, about the last 1,000 later.
+
+    Examples
+    --------
+    >>> recall = CandidateRecall()
+    >>> recall.of(0.9)
+    1.0
+    >>> recall.note(0.9, candidate=False)
+    >>> recall.of(0.95), recall.of(0.1)
+    (0.5, 1.0)
+    """
+
+    def __init__(self) -> None:
+        self._shares, self._counts = [1.0] * LEVELS, [1] * LEVELS
+
+    def of(self, slate_confidence: float) -> float:
+        """Return how likely the target is a candidate of a slate with this share of the softmax."""
+        return self._shares[_level(slate_confidence)]
+
+    def note(self, slate_confidence: float, *, candidate: bool) -> None:
+        """Take in whether it was."""
+        level = _level(slate_confidence)
+        self._counts[level] += 1
+        rate = max(1 / self._counts[level], LEAST_RATE)
+        self._shares[level] += rate * (candidate - self._shares[level])
+
+
+def _level(slate_confidence: float) -> int:
+    return min(int(slate_confidence * LEVELS), LEVELS - 1)
 
 
 def softmax_of(scores: npt.NDArray[np.float32], places: npt.NDArray[np.int64]) -> Floats:

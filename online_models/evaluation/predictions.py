@@ -33,8 +33,10 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     item, item_age_ms
         The number of the target, and how long ago it first came; -1 where it never did.
     confidence, slate_confidence
-        The probability that the ranker gave its first item, and all of its slate; NaN where the
-        ranker did not rank.
+        The probability that the ranker gave its first item, and all of its slate, if the target was
+        among the candidates; NaN where the ranker did not rank.
+    recall
+        How likely it was among them, as far as those before tell.
     diversity, category_diversity
         How unlike the slate's items are by vectors and by categories; NaN where there is no pair.
     novelty_bits
@@ -52,6 +54,7 @@ class Prediction(Struct, frozen=True, kw_only=True, gc=False):
     item_age_ms: int
     confidence: float
     slate_confidence: float
+    recall: float
     diversity: float
     category_diversity: float
     novelty_bits: float
@@ -62,7 +65,7 @@ _TYPES = {"int": "q", "bool": "b", "float": "f"}
 
 
 class Predictions:
-    """All predictions of a run. Each takes about 110 bytes, 4 more for each item that was shown.
+    """All predictions of a run. Each takes about 120 bytes, 4 more for each item that was shown.
 
     Parameters
     ----------

@@ -184,11 +184,11 @@ def _slates(run: Reported, exposures: Ranks, items: int) -> dict[str, Any]:
 
 def _calibration(run: Reported, ranks: Ranks) -> dict[str, Any]:
     first, slate = run.column("confidence"), run.column("slate_confidence")
-    found = run.column("candidate")
+    found, recall = run.column("candidate"), run.column("recall")
     return {
-        "first": calibration(first, ranks == 1),
+        "first": calibration(first * recall, ranks == 1),
         "first_where_candidate": {"ece": calibration(first[found], ranks[found] == 1)["ece"]},
-        "slate": calibration(slate, ranks > 0),
+        "slate": calibration(slate * recall, ranks > 0),
     }
 
 

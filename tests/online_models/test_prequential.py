@@ -199,6 +199,16 @@ def test_nothing_of_an_event_reaches_the_slate_that_predicts_it(
         np.testing.assert_array_equal(one, two)
 
 
+def test_whether_a_target_is_a_candidate_is_told_by_those_before() -> None:
+    evaluator, _ = watched(random_stream(400, items=120), {"warm_up": 0.0})
+    recall = evaluator.predictions.column("recall")
+    ranked = ~np.isnan(evaluator.predictions.column("slate_confidence"))
+    assert np.array_equal(np.isnan(recall), ~ranked)
+    found = evaluator.predictions.column("candidate")[ranked].mean()
+    assert 0.2 < found < 0.95
+    assert recall[ranked].mean() == pytest.approx(found, abs=0.1)
+
+
 def test_coverage_is_the_share_of_known_items_that_were_shown() -> None:
     stream = Stream()
     for n in range(4):

@@ -10,8 +10,8 @@ from tests.builders import START_MS, Stream, chains, learn, learner
 def test_the_ranker_takes_a_step_for_some_two_dozen_lists(
     micro_batch: int, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learning = learner(micro_batch=micro_batch)
-    learning.learn_many(chains(1_000)[: 5 * micro_batch])
+    learning, known = learner(micro_batch=micro_batch), 5 * 128
+    learning.learn_many(chains(1_000)[:known])  # so that the targets are candidates
     lists: list[int] = []
     ranker = learning._training.ranker
     learn_from = ranker.learn
@@ -21,7 +21,7 @@ def test_the_ranker_takes_a_step_for_some_two_dozen_lists(
         return learn_from(some)
 
     monkeypatch.setattr(ranker, "learn", counted)
-    learning.learn_many(chains(1_000)[5 * micro_batch : 6 * micro_batch])
+    learning.learn_many(chains(1_000)[known : known + micro_batch])
     assert len(lists) == steps
     assert 12 <= min(lists) <= max(lists) <= 36
 

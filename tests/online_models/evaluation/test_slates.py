@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from online_models.evaluation.calibration import calibration, softmax_of
+from online_models.evaluation.calibration import CandidateRecall, calibration, softmax_of
 from online_models.evaluation.slates import category_diversity, gini, vector_diversity
 
 VECTORS = arrays(np.float32, (5, 3), elements=st.integers(-3, 3).map(np.float32))
@@ -72,6 +72,20 @@ def test_bins_tell_what_was_said_and_what_happened() -> None:
         ],
     }
     assert calibration(np.array([np.nan]), np.array([True])) == {"ece": 0.0, "bins": []}
+
+
+def test_targets_that_are_no_candidates_are_allowed_for() -> None:
+    """The surer the ranker is of its slate, the likelier the target is a candidate at all."""
+    rng, recall = np.random.default_rng(0), CandidateRecall()
+    confidence = rng.random(20_000)
+    candidate = rng.random(20_000) < np.where(confidence < 0.5, 0.2, 0.9)
+    told = []
+    for slate, known in zip(confidence.tolist(), candidate.tolist(), strict=True):
+        told.append(recall.of(slate))
+        recall.note(slate, candidate=known)
+    happens = candidate & (rng.random(20_000) < confidence)
+    assert calibration(confidence, happens)["ece"] > 0.1
+    assert calibration(confidence * told, happens)["ece"] < 0.02
 
 
 @given(arrays(np.float32, 6, elements=st.integers(-80, 80).map(np.float32)))
