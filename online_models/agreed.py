@@ -9,8 +9,8 @@ ALONE = 3
 """Popularity proposes so many times as much where the encoder has nothing to read: nobody else
 proposes anything then, and rules (a cap on categories) want a choice."""
 ESTABLISHED = 3
-"""Events from which on the encoder proposes an item: of others it has hardly learnt the vectors, and
-they are half of many a catalogue. Be it 1, 2, 3, 5 or 8, slates are as good."""
+"""The weight of events (a click has 1) from which on the encoder proposes an item: of others it has
+hardly learnt the vectors, and they are half of many a catalogue. From 1 to 8 slates are as good."""
 EVERYTHING = 0
 """The slot of ``Contexts`` in which all events count that have a followed value."""
 MAX_EXPONENT = 60

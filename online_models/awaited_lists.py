@@ -25,8 +25,6 @@ class Awaited(NamedTuple):
         Rows that must not be candidates, in any order.
     slots
         Of the context's followed values.
-    size
-        How many rows the item table used.
     now_ms
         The time of the stream.
     event
@@ -40,7 +38,6 @@ class Awaited(NamedTuple):
     earlier: list[int]
     barred: list[int]
     slots: Rows
-    size: int
     now_ms: int
     event: int
     weight: float

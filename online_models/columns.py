@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from online_models.rows import NO_ROWS, Mask
+from online_models.rows import NO_ROWS, Mask, Rows
 from online_models.tables import Table
 
 Floats = npt.NDArray[np.float32]
@@ -85,16 +85,31 @@ class Columns:
         self.vectors.stale = ~wanted
 
     def _mend(self, wanted: Mask, stale: Mask) -> None:
-        """Take new rows in, which are all stale, and copy what is; made anew where some left."""
-        new = np.flatnonzero(wanted != self._held)
-        if len(new):
-            size = len(self.rows) + len(new)
-            if self._held[new].any() or size > self._columns.shape[1]:
+        """Let rows go and come, and copy what is stale: who comes is. Made anew where none fit."""
+        changed = np.flatnonzero(wanted != self._held)
+        if len(changed):
+            gone, come = changed[self._held[changed]], changed[wanted[changed]]
+            if len(self.rows) + len(come) - len(gone) > self._columns.shape[1]:
                 self._copy(wanted)
                 return
-            self._places[new] = np.arange(len(self.rows), size)
-            self._held[new] = True
-            self.rows = np.concatenate([self.rows, new])
+            self._swap(gone, come)
+            stale[gone] = True  # should they come back
+            self._held[changed] = wanted[changed]
         moved = np.flatnonzero(stale & wanted)
         self._columns[:, self._places[moved]] = self.vectors.array[moved].T
         stale[moved] = False
+
+    def _swap(self, gone: Rows, come: Rows) -> None:
+        """Give the columns of some rows to others; the last ones move where fewer come."""
+        holes, taken = self._places[gone], min(len(gone), len(come))
+        rows = np.concatenate([self.rows, come[taken:]])
+        self._places[come] = np.append(holes[:taken], np.arange(len(self.rows), len(rows)))
+        rows[holes[:taken]] = come[:taken]
+        holes = holes[taken:]
+        size = len(rows) - len(holes)
+        last = np.setdiff1d(np.arange(size, len(rows)), holes)
+        holes = holes[holes < size]
+        self._columns[:, holes] = self._columns[:, last]
+        self._places[rows[last]] = holes
+        rows[holes] = rows[last]
+        self.rows = rows[:size]

@@ -114,6 +114,8 @@ class Content:
 
     def likeness(self, rows: Rows, profile: Profile) -> Floats:
         """Return how like each row is, of shape ``(rows,)``: 0 where it has no such word."""
+        if len(rows) == 1:  # numpy would add its words up in pairs
+            return self.likeness(rows.repeat(2), profile)[:1]
         # Of shape (words, rows): so each row's words are added up one after the other, whatever
         # rows there are besides. Linear algebra adds them up in an order of its own.
         words = self.words.array.take(rows, axis=0).T.astype(np.int64, order="C")

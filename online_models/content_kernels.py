@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.agreed import SCORE, SHORTFALL, UNTRIED
-from online_models.candidate_kernels import cut
 from online_models.compiled import jit
+from online_models.selection_kernels import cut
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]

@@ -62,6 +62,7 @@ class Counting:
             tops=popularity.tops,
             held=popularity.held,
             established=popularity.established,
+            least=popularity.least,
             ids=rules.ids.array,
             rule_weights=rules.weights.array,
             rule_totals=rules.totals.array,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from online_models.agreed import ESTABLISHED, EVERYTHING
+from online_models.agreed import EVERYTHING
 from online_models.compiled import jit
 
 Rows = npt.NDArray[np.int64]
@@ -67,6 +67,7 @@ class Counters(NamedTuple):
     tops: Rows
     held: Rows
     established: Marks
+    least: Any
     ids: npt.NDArray[np.int32]
     rule_weights: Floats
     rule_totals: Floats
@@ -91,6 +92,7 @@ def count(run: Any, counters: Any, start: int, end: int) -> None:
         counters.tops,
         counters.held,
         counters.established,
+        counters.least,
         targets,
         run.popularity[start:end],
         weights,
@@ -138,6 +140,7 @@ def _count_popularity(
     tops: Any,
     held: Any,
     established: Any,
+    least: Any,
     targets: Any,
     grown: Any,
     weights: Any,
@@ -157,7 +160,7 @@ def _count_popularity(
             counts[row, h] += increment
             totals[h] += increment
             _rise(counts, tops, held, row, h)
-        established[row] = counts[row, grown.shape[1] - 1] >= ESTABLISHED
+        established[row] = counts[row, grown.shape[1] - 1] >= least
 
 
 @jit

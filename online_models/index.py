@@ -18,7 +18,7 @@ import numpy.typing as npt
 from online_models.agreed import ROUNDING
 from online_models.columns import Columns
 from online_models.popularity import Popularity
-from online_models.rows import NO_ROWS, Mask, Rows, distinct
+from online_models.rows import NO_ROWS, Mask, Rows, distinct, member
 from online_models.tables import Table
 from schemas.model_log import Graph
 
@@ -28,6 +28,8 @@ BLOCK = 64
 """Of so many scores each, the largest tell about where the largest of all begin."""
 MOST_BESIDE = 10_000
 """Rows that a graph may lack before a new one is due: they are gathered one by one."""
+LEAST_KNOWN = 0.8
+"""The share of a graph's rows that have to be established: a search finds the others in vain."""
 
 
 class ItemIndex:
@@ -47,8 +49,8 @@ class ItemIndex:
     popularity
         Tells who is established.
     exact_up_to
-        Rows up to which all are scored, without a graph: one product of all vectors takes less
-        than a graph's search, which is all over the memory.
+        Established rows up to which all are scored, without a graph: one product of all vectors
+        takes less than a graph's search, which is all over the memory.
     depth
         Rows taken from the graph beyond those that are asked for; more find more, and cost time in
         proportion.
@@ -83,20 +85,25 @@ class ItemIndex:
         """The step whose vectors the graph holds; 0 where there is no graph."""
         return self._entry.step if self._entry else 0
 
-    def is_exact(self, size: int) -> bool:
-        """Return whether a search among so many rows scores all of them."""
-        return self._graph is None or size <= self.exact_up_to
+    @property
+    def is_exact(self) -> bool:
+        """Whether a search scores all established rows."""
+        return self._graph is None or self.established() <= self.exact_up_to
+
+    def established(self) -> int:
+        """Return how many rows are."""
+        self._popularity.refresh()
+        return int(np.count_nonzero(self._popularity.established))
 
     def search(
         self,
         query: Floats,
         count: int,
-        size: int,
         *,
         among: Mask | None = None,
         also: Rows = NO_ROWS,
     ) -> Rows:
-        """Return up to ``count`` of ``size`` rows, best first; ties go to the lower row.
+        """Return up to ``count`` established rows, best first; ties go to the lower row.
 
         Parameters
         ----------
@@ -104,27 +111,27 @@ class ItemIndex:
             Which rows may be found, all where it is not given. Exact search minds it fully; from
             the graph rows are taken first.
         also
-            Rows that may be found though they are not established; for a search by the graph.
+            Rows in rising order that a search by the graph returns too, beyond the count, though
+            they are not established: where one of them is by then, the best are the same.
         """
-        if self.is_exact(size):
-            indexed, products = self.products(query, size)
+        if self.is_exact:
+            indexed, products = self.products(query)
             allowed = None if among is None else among.take(indexed)
             rows = np.sort(indexed.take(_largest(products, count, allowed)))
         else:
-            rows = self._from_graph(query, count + self.depth, size)
-            rows = distinct(np.concatenate([rows, also])) if len(also) else rows
-            rows = rows if among is None else rows[among[rows]]
+            rows = self._from_graph(query, count + self.depth, also)
+            rows, count = rows if among is None else rows[among[rows]], count + len(also)
         # Unlike a product, this adds up equal vectors to equal scores, wherever they stand.
         scores = np.einsum("nd,d->n", self.vectors.array.take(rows, axis=0), query)
         best: Rows = rows[(-scores).argsort(kind="stable")[:count]]  # they are in rising order
         return best
 
-    def products(self, queries: Floats, size: int) -> tuple[Rows, Floats]:
-        """Return the established of ``size`` rows, and about their products with queries.
+    def products(self, queries: Floats) -> tuple[Rows, Floats]:
+        """Return the established rows, and about their products with queries.
 
         Of shapes ``(rows,)``, in no order, and ``(..., rows)``.
         """
-        self._popularity.refresh(size)
+        self._popularity.refresh()
         self._columns.refresh(self._popularity.established, self._popularity.changes)
         return self._columns.rows, self._columns.product(queries)
 
@@ -149,21 +156,32 @@ class ItemIndex:
         self._graph, self._entry = graph, entry
         self._columns.forget()  # should some search still be exact, it is made anew
 
-    def _from_graph(self, query: Floats, count: int, size: int) -> Rows:
+    def _from_graph(self, query: Floats, count: int, also: Rows) -> Rows:
+        """Return what the graph finds of the established, all that it lacks of them, and ``also``.
+
+        A row of ``also`` that the graph holds has to be found by it, as later, when established.
+        """
         assert self._graph is not None
+        outside, established = self._outside(), self._popularity.established
         try:
             labels, _ = self._graph.knn_query(query, k=min(count, self._graph.get_current_count()))
         except RuntimeError:  # fewer than so many can be reached in the graph: take all there are
-            return np.arange(size)
+            return distinct(np.concatenate([np.flatnonzero(established), also]))
         found = labels[0].astype(np.int64)
-        outside = self._outside(size)
-        found = found[found < min(size, len(self._in_graph))]
-        found = found[self._in_graph[found] & self._popularity.established[found]]
+        found = found[found < len(self._in_graph)]
+        found = found[self._in_graph[found]]
+        if len(also):
+            held = also < len(self._in_graph)
+            held[held] = self._in_graph[also[held]]
+            outside = np.concatenate([outside, also[~held]])
+            found = found[established[found] | member(found, also)]
+        else:
+            found = found[established[found]]
         return np.sort(np.concatenate([found, outside]))
 
-    def _outside(self, size: int) -> Rows:
+    def _outside(self) -> Rows:
         """Return the established rows that the graph does not hold: few, and often the same."""
-        self._popularity.refresh(size)
+        self._popularity.refresh()
         if self._beside[0] != self._popularity.changes:
             outside = self._popularity.established.copy()
             known = min(len(outside), len(self._in_graph))
@@ -171,20 +189,23 @@ class ItemIndex:
             self._beside = self._popularity.changes, np.flatnonzero(outside)
         return self._beside[1]
 
-    def outdated(self, size: int, *, least_cosine: float = 0.96) -> bool:
-        """Return whether a new graph is due: vectors moved, or it lacks too many established rows.
+    def outdated(self, *, least_cosine: float = 0.96) -> bool:
+        """Return whether a new graph is due.
 
-        Rows that are not in the graph are scored exactly, which is cheap as long as they are few:
-        ``MOST_BESIDE``, or half of those up to which there is no graph.
+        It is where vectors moved, where the graph lacks too many established rows, which are scored
+        one by one (``MOST_BESIDE``, or half of those up to which there is no graph), and where it
+        holds too many that are not established: those were drawn by earlier versions.
         """
-        self._popularity.refresh(size)
-        if size <= self.exact_up_to or not self._popularity.established.any():
+        if self.established() <= self.exact_up_to:
             return False
-        most = min(self.exact_up_to // 2, MOST_BESIDE)
-        if self._graph is None or len(self._outside(size)) > most:
+        if self._graph is None:
             return True
         rows = np.flatnonzero(self._in_graph)
-        sample = rows[:: max(1, len(rows) // 500)]
+        known = rows[self._popularity.established[rows]]
+        beside, most = len(self._outside()), min(self.exact_up_to // 2, MOST_BESIDE)
+        if beside > most or len(known) <= LEAST_KNOWN * len(rows):
+            return True
+        sample = known[:: max(1, len(known) // 500)]
         then = np.asarray(self._graph.get_items(sample.tolist()), dtype=np.float32)
         return bool(np.median(_cosines(then, self.vectors.array[sample])) < least_cosine)
 

@@ -11,7 +11,7 @@ from online_models.state import ModelState
 from schemas.model_log import Entry, Graph
 
 PAUSE = 10
-"""Items per step between two builds: a build costs about as much as a step for each 40 items."""
+"""Established items per step between two builds: one costs about as much as a step for each 40."""
 
 
 class IndexUpkeep:
@@ -35,12 +35,12 @@ class IndexUpkeep:
         """Return a new graph, already applied, where one is ready."""
         if self._building is not None:
             return self._take(self._building.result()) if self._building.done() else []
-        items = self.state.items
-        step = self.state.progress.step
-        built_at = self.state.index.built_at
-        if step % self.every or (built_at and step - built_at < items.size // PAUSE):
+        index, items, step = self.state.index, self.state.items, self.state.progress.step
+        if step % self.every:
             return []
-        if not self.state.index.outdated(items.size):
+        if index.built_at and step - index.built_at < index.established() // PAUSE:
+            return []
+        if not index.outdated():
             return []
         rows = np.flatnonzero(self.state.popularity.established)
         self._since = items.first_seen_ms.array[: items.size].copy()

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from online_models.candidate_kernels import better
 from online_models.compiled import jit, jit_sums
+from online_models.selection_kernels import better
 
 
 @jit

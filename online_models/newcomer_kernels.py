@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from online_models.candidate_kernels import cut
 from online_models.compiled import jit
 from online_models.content_kernels import alike, like, unlike
+from online_models.selection_kernels import cut
 
 
 @jit

@@ -31,7 +31,7 @@ class Newcomers:
     """Gives described items rows, and vectors for as long as they have no event to learn from.
 
     An item's vectors are the mean of those of the tried items most alike, by the catalogue. So the
-    encoder places it among them, bias included, and proposes it to whom it would propose them.
+    encoder places it among them, bias included, for whomever the catalogue proposes it to.
     As those go on learning, the vectors of untried items are made anew: 32 rows are looked at after
     each micro-batch, by turns.
 

@@ -8,13 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from online_models.agreed import ESTABLISHED
-from online_models.decay import Landmarks
+from online_models.decay import FOREVER, Landmarks
 from online_models.derived import Derived
-from online_models.rows import distinct
+from online_models.rows import Mask, Rows, distinct
 from online_models.tables import Table
-
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 MAX_TOUCHES = 100_000
 """How many touched rows are kept while nobody asks; beyond, the lists are made anew."""
@@ -43,6 +40,8 @@ class Popularity:
     ----------
     changes
         How many times counts changed: whether any did is told at once by it.
+    least
+        The least count on the last horizon of who is established.
     """
 
     def __init__(self, half_lives_ms: Sequence[float], *, top: int = 120) -> None:
@@ -56,6 +55,7 @@ class Popularity:
         self.tops = np.full((horizons, top), -1, dtype=np.int64)
         self.held = np.zeros(horizons, dtype=np.int64)
         self.changes = 0
+        self.least = np.float32(ESTABLISHED if half_lives_ms[-1] == FOREVER else 2.0**-100)
         self._established = np.zeros(0, dtype=bool)
         self._touched: list[Rows] = []
         self._touches = 0
@@ -79,29 +79,32 @@ class Popularity:
 
     @property
     def established(self) -> Mask:
-        """Which rows hold ``ESTABLISHED`` events on the longest horizon, after ``refresh``."""
+        """Which rows had events of weight ``ESTABLISHED`` in all, after ``refresh``.
+
+        Where the last horizon forgets, they are those that it has not forgotten.
+        """
         missing = len(self.counts.array) - len(self._established)
         if missing > 0:
             self._established = np.append(self._established, np.zeros(missing, dtype=bool))
         return self._established
 
-    def lists(self, size: int) -> list[Rows]:
+    def lists(self) -> list[Rows]:
         """Return the rows of each horizon's top items, best first; ties go to the lower row."""
-        self.refresh(size)
+        self.refresh()
         return self._present()
 
-    def leading(self, count: int, size: int) -> Rows:
+    def leading(self, count: int) -> Rows:
         """Return the rows that are among the first ``count`` of any list, in rising order.
 
         The array is nobody's to write.
         """
-        self.refresh(size)
+        self.refresh()
         return self._leading.of(self.tops, self.held.tobytes(), count)
 
-    def refresh(self, size: int) -> None:
+    def refresh(self) -> None:
         """Bring ``tops``, ``held`` and ``established`` up to date."""
         if self._all_touched:
-            self._rank(np.arange(size))
+            self._rank(np.arange(len(self.counts.array)))
         elif self._touched:
             self._rank(distinct(np.concatenate([*self._present(), *self._touched])))
         self._touched.clear()
@@ -116,7 +119,7 @@ class Popularity:
     def _rank(self, rows: Rows) -> None:
         """Let each horizon take its best among rows in rising order."""
         counts = self.counts.array[rows]
-        self.established[rows] = counts[:, -1] >= ESTABLISHED
+        self.established[rows] = counts[:, -1] >= self.least
         for horizon in range(len(self.held)):
             own = counts[:, horizon]
             least = np.float32(0)

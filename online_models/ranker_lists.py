@@ -46,8 +46,9 @@ ENCODER = SOURCES.index("encoder")
 class RankerLists:
     """Makes lists as ``Recommender`` ranks them, without ranking, and in a fraction of the time.
 
-    The candidates are those that the retriever finds, but where sources tie at their bound; the
-    features are those of ``features``. A test holds both against each other.
+    The candidates are those that the retriever finds, but where sources tie at their bound, or
+    where a graph takes over from exact search within a micro-batch; the features are those of
+    ``features``. A test holds both against each other.
 
     Parameters
     ----------
@@ -88,9 +89,8 @@ class RankerLists:
             target,
             history_of(self.state, query),
             earlier_of(self.state, query),
-            items.rows_of(query.seen),
+            [*set(items.rows_of(query.seen))],
             slots_of(self.state, query),
-            items.size,
             now_ms,
             event,
             weight,
@@ -112,10 +112,9 @@ class RankerLists:
         The events of the run are counted, up to that of the last list. Since the lists were asked
         for, the encoder must not have learnt.
         """
-        counting, size = counting_of(self.state), awaited[-1].size  # it only grows
-        rising = self._rising(run, size)
+        counting, rising = counting_of(self.state), self._rising(run)
         indexed, waiting = self._waiting(awaited, rising)
-        model = self._model(indexed, rising if self.state.index.is_exact(size) else NO_ROWS)
+        model = self._model(indexed, rising if self.state.index.is_exact else NO_ROWS)
         written = self._written(len(awaited), lists)
         logged = kernels.make(
             *(run, counting.counters(), waiting, model, self._scratch, self._liked, written)
@@ -143,7 +142,7 @@ class RankerLists:
         pad(joined([one.earlier for one in awaited]), earlier)
         pad(joined_arrays([one.slots for one in awaited]), slots)
         vectors = self._vectors(histories, earlier, slots)
-        indexed, near = self._near(vectors, awaited[-1].size)
+        indexed, near = self._near(vectors)
         numbers = np.array([(one.event, one.target, one.now_ms) for one in awaited])
         events, targets, now_ms = numbers.T.copy()
         times_ms = now_ms.astype(np.float64)
@@ -164,9 +163,9 @@ class RankerLists:
             few=np.float32(PRIOR_EVENTS) * increments(contexts.landmarks, times_ms)[:, 0],
         )
 
-    def _rising(self, run: Run, size: int) -> Rows:
+    def _rising(self, run: Run) -> Rows:
         """Return the rows that are not established, and may be before the run is counted."""
-        self.state.popularity.refresh(size)
+        self.state.popularity.refresh()
         rows = distinct(run.targets[run.targets >= 0])
         return rows[~self.state.popularity.established[rows]]
 
@@ -249,21 +248,21 @@ class RankerLists:
         )
         return vectors
 
-    def _near(self, vectors: Floats, size: int) -> tuple[Rows, Floats]:
+    def _near(self, vectors: Floats) -> tuple[Rows, Floats]:
         """Return who is indexed, and about their scores; nobody where the index is not exact."""
-        if not self._most[ENCODER] or not self.state.index.is_exact(size):
+        if not self._most[ENCODER] or not self.state.index.is_exact:
             return NO_ROWS, np.empty((len(vectors), 0), dtype=np.float32)
-        return self.state.index.products(vectors, size)
+        return self.state.index.products(vectors)
 
     def _nearest(self, awaited: Sequence[Awaited], vectors: Floats, rising: Rows) -> Joined:
         """Return the rows that the index finds, best first; none where it is exact."""
         index, items, found = self.state.index, self.state.items, [NO_ROWS] * len(awaited)
         among = items.servable if items.unservable else None
-        if self._most[ENCODER] and not index.is_exact(awaited[-1].size):
+        if self._most[ENCODER] and not index.is_exact:
             for n, one in enumerate(awaited):
-                if one.readable and not index.is_exact(one.size):
-                    count = self.retriever.by_encoder + len(one.barred) + len(rising)
-                    found[n] = index.search(vectors[n], count, one.size, among=among, also=rising)
+                if one.readable:
+                    count = self.retriever.by_encoder + len(one.barred)
+                    found[n] = index.search(vectors[n], count, among=among, also=rising)
         return joined_arrays(found)
 
     def _worth(self, awaited: Sequence[Awaited], items: Rows) -> Floats:

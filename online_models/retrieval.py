@@ -201,11 +201,11 @@ class Retriever:
 
     def _popular(self, barred: Permit, count: int) -> Rows:
         """Return the first so many of each horizon that may be shown."""
-        popularity, size = self.state.popularity, self.state.items.size
-        leading = popularity.leading(count, size)
+        popularity = self.state.popularity
+        leading = popularity.leading(count)
         if not barred.bars or barred.allows(leading).all():
             return leading
-        lists = popularity.lists(size)
+        lists = popularity.lists()
         together, start, kept = np.concatenate(lists), 0, []
         allowed = barred.allows(together)
         for rows in lists:
@@ -217,10 +217,9 @@ class Retriever:
         """Return the encoder's first so many; asks for more where some have been seen."""
         if asked.vector is None:
             return NO_ROWS
-        items = self.state.items
         among = barred.servable if barred.narrows else None
         most = count + len(barred.barred)
-        found = self.state.index.search(asked.vector, most, items.size, among=among)
+        found = self.state.index.search(asked.vector, most, among=among)
         return barred.of(found)[:count]
 
     def _known(

@@ -49,7 +49,7 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     capacity, admit_after
         See ``ItemTable``.
     exact_up_to
-        Items up to which the index searches exactly; beyond, it takes a graph.
+        Established items up to which the index searches exactly; beyond, it takes a graph.
     """
 
     unit: str = "session"

@@ -174,7 +174,7 @@ def contents(state: ModelState) -> dict[str, object]:
         "unservable": items.unservable,
         "catalogue": list(items.catalogue.values()),
         "waiting": [] if state.serve_only else items.snapshot()[1:],
-        "popular": [rows.tolist() for rows in state.popularity.lists(size)],
+        "popular": [rows.tolist() for rows in state.popularity.lists()],
         "in_graph": np.flatnonzero(state.index._in_graph).tolist(),
         "graph": None if graph is None else (graph.rows, graph.graph, graph.step),
         "progress": state.progress,

@@ -63,12 +63,12 @@ def cpu_ms(recommender: Recommender, queries: list[Query]) -> float:
 def recall(recommender: Recommender, queries: list[Query]) -> float:
     """Return which share of the exact top that the graph finds."""
     state, found = recommender.state, []
-    index, size = state.index, state.items.size
+    index = state.index
     for query in queries:
         vector = read(state, query).vector
         assert vector is not None
-        near = index.search(vector, NEAREST, size)
-        rows, products = index.products(vector, size)
+        near = index.search(vector, NEAREST)
+        rows, products = index.products(vector)
         exact = rows[np.argsort(-products, kind="stable")[:NEAREST]]
         found.append(len(np.intersect1d(near, exact)) / NEAREST)
     return round(float(np.mean(found)), 4)

@@ -60,6 +60,18 @@ def test_words_that_no_other_item_has_change_nothing() -> None:
     np.testing.assert_array_equal(plain.likeness(rows(1), one), odd.likeness(rows(1), other))
 
 
+@pytest.mark.parametrize("count", range(1, 9))
+def test_an_items_likeness_does_not_depend_on_who_else_is_asked_for(count: int) -> None:
+    words = [f"w{n}" for n in range(30)]
+    made = filled({row: tuple(words[row : row + 13]) for row in range(12)})
+    profile = made.profile(rows(*range(5)))
+    assert profile is not None
+    together = made.likeness(rows(*range(12)), profile)
+    for row in range(12 - count):
+        some = made.likeness(np.arange(row, row + count), profile)
+        np.testing.assert_array_equal(some, together[row : row + count])
+
+
 def test_newer_items_of_a_history_count_more() -> None:
     made = filled(SHELF)
     profile = made.profile(rows(0, 2))

@@ -54,11 +54,20 @@ def test_top_lists_equal_brute_force_after_anything(happened: list[tuple[str, ob
             popularity.counts.reset(np.array(argument, dtype=np.int64))
             popularity.touch_all()
         else:
-            popularity.lists(ROWS)
-        heads = [rows[:2].tolist() for rows in popularity.lists(ROWS)]
-        assert popularity.leading(2, ROWS).tolist() == sorted(set().union(*heads))
-    assert [rows.tolist() for rows in popularity.lists(ROWS)] == brute_force(popularity)
+            popularity.lists()
+        heads = [rows[:2].tolist() for rows in popularity.lists()]
+        assert popularity.leading(2).tolist() == sorted(set().union(*heads))
+    assert [rows.tolist() for rows in popularity.lists()] == brute_force(popularity)
     assert np.array_equal(popularity.established, counts[:, 1] >= ESTABLISHED)
+
+
+def test_where_the_last_horizon_forgets_all_that_it_remembers_are_established() -> None:
+    popularity = Popularity((FOREVER, 1_000.0), top=TOP)
+    popularity.counts.grow(ROWS)
+    popularity.counts.array[:3] = [[9, 1e-20], [9, 0], [0, 1]]
+    popularity.touch_all()
+    popularity.refresh()
+    assert popularity.established.nonzero()[0].tolist() == [0, 2]
 
 
 def test_touched_rows_do_not_pile_up_while_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +78,7 @@ def test_touched_rows_do_not_pile_up_while_nobody_asks(monkeypatch: pytest.Monke
         np.add.at(popularity.counts.array, rows, np.float32(1))
         popularity.touch(rows)
     assert len(popularity._touched) <= 50
-    assert [rows.tolist() for rows in popularity.lists(ROWS)] == brute_force(popularity)
+    assert [rows.tolist() for rows in popularity.lists()] == brute_force(popularity)
 
 
 def test_shares_are_of_all_events_of_each_horizon() -> None:
@@ -82,7 +91,7 @@ def test_shares_are_of_all_events_of_each_horizon() -> None:
 def test_an_empty_model_has_no_shares_and_no_lists() -> None:
     popularity = model()
     assert popularity.shares(np.array([3])).tolist() == [[0, 0]]
-    assert [rows.tolist() for rows in popularity.lists(0)] == [[], []]
+    assert [rows.tolist() for rows in popularity.lists()] == [[], []]
 
 
 def test_the_blend_prefers_the_horizon_that_did_better() -> None:
