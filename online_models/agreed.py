@@ -8,6 +8,8 @@ from __future__ import annotations
 ALONE = 3
 """Popularity proposes so many times as much where the encoder has nothing to read: nobody else
 proposes anything then, and rules (a cap on categories) want a choice."""
+ASKED = 8
+"""The words of a profile whose items are looked at."""
 ESTABLISHED = 3
 """The weight of events (a click has 1) from which on the encoder proposes an item: of others it has
 hardly learnt the vectors, and they are half of many a catalogue. From 1 to 8 slates are as good."""

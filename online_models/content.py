@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from online_models.agreed import ASKED
 from online_models.fields import BUCKETS, FIELDS, bucket_of
 from online_models.rows import Rows, distinct
 from online_models.tables import Table
@@ -25,8 +26,6 @@ ITEMS = BUCKETS
 """Where ``carriers`` counts the items that have any word, behind those that have each."""
 HELD = 32
 """The items that are kept for each word: the newest, as the old ones are known by their events."""
-ASKED = 8
-"""The words of a profile whose items are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

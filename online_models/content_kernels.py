@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from online_models.agreed import SCORE, SHORTFALL, UNTRIED
+from online_models.agreed import ASKED, SCORE, SHORTFALL, UNTRIED
 from online_models.compiled import jit
+from online_models.content import Content
 from online_models.selection_kernels import cut
 
 Rows = npt.NDArray[np.int64]
@@ -16,12 +17,16 @@ Floats = npt.NDArray[np.float32]
 
 
 class Words(NamedTuple):
-    """The tables of ``Content``, and how many words of a profile have their items looked at."""
+    """The tables of ``Content``."""
 
     words: npt.NDArray[np.int32]
     carriers: npt.NDArray[np.int32]
     held: npt.NDArray[np.int32]
-    asked: int
+
+    @classmethod
+    def of(cls, content: Content) -> Words:
+        """Return those of a model, until they grow."""
+        return cls(content.words.array, content.carriers.array, content.held.array)
 
 
 class Liked(NamedTuple):
@@ -107,7 +112,7 @@ def _newest(found: int, catalogue: Any, liked: Any, lookup: Any) -> Any:
     keys = np.empty(found, dtype=np.float32)
     for n in range(found):
         keys[n] = worth[own[n]]
-    best = cut(keys, own, found, catalogue.asked)
+    best = cut(keys, own, found, ASKED)
     rows, count = np.empty(best * held.shape[1], dtype=np.int64), 0
     for n in range(best):
         for k in range(held.shape[1]):

@@ -168,16 +168,15 @@ class ItemIndex:
         except RuntimeError:  # fewer than so many can be reached in the graph: take all there are
             return distinct(np.concatenate([np.flatnonzero(established), also]))
         found = labels[0].astype(np.int64)
-        found = found[found < len(self._in_graph)]
-        found = found[self._in_graph[found]]
-        if len(also):
-            held = also < len(self._in_graph)
-            held[held] = self._in_graph[also[held]]
-            outside = np.concatenate([outside, also[~held]])
-            found = found[established[found] | member(found, also)]
-        else:
-            found = found[established[found]]
-        return np.sort(np.concatenate([found, outside]))
+        found = found[self._holds(found)]
+        found = found[established[found] | member(found, also)]
+        return np.sort(np.concatenate([found, outside, also[~self._holds(also)]]))
+
+    def _holds(self, rows: Rows) -> Mask:
+        """Return which rows the graph still stands for."""
+        held: Mask = rows < len(self._in_graph)
+        held[held] = self._in_graph[rows[held]]
+        return held
 
     def _outside(self) -> Rows:
         """Return the established rows that the graph does not hold: few, and often the same."""

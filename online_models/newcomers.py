@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from online_models.content import ASKED
 from online_models.content_kernels import Liked, Words
 from online_models.content_source import untried
 from online_models.fields import BUCKETS, FIELDS, words_of
@@ -84,7 +83,7 @@ class Newcomers:
         follow(
             rows,
             content.worth(rows, np.ones(len(rows), dtype=np.float32)),
-            Words(content.words.array, content.carriers.array, content.held.array, ASKED),
+            Words.of(content),
             self.state.popularity.counts.array[:, -1],
             ALIKE,
             self._liked,

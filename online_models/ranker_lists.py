@@ -14,7 +14,7 @@ from online_models.asked import earlier_of, history_of, slots_of
 from online_models.awaited_kernels import Model, Waiting, Written
 from online_models.awaited_lists import Awaited
 from online_models.candidate_kernels import Scratch
-from online_models.content import ASKED, shares_of
+from online_models.content import shares_of
 from online_models.content_kernels import Liked, Words
 from online_models.content_source import BY_CONTENT, PEERS
 from online_models.contexts import MOST, PRIOR_EVENTS
@@ -204,7 +204,7 @@ class RankerLists:
             log_times=self._log_times,
             most=self._most,
             described=content.used,
-            words=Words(content.words.array, content.carriers.array, content.held.array, ASKED),
+            words=Words.of(content),
             contents=len(CONTENT),
             peers=PEERS,
         )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from online_models.agreed import SCORE, UNTRIED
-from online_models.content import ASKED, shares_of
+from online_models.content import shares_of
 from online_models.content_kernels import Liked, Words, alike, borrow, like, liken, tell, unlike
 from online_models.content_source import PEERS, told
 from online_models.content_source import borrow as lent
@@ -51,7 +51,7 @@ def case(puts: list[tuple[int, list[str]]], history: list[int], tried: set[int])
         state.content.put(row, words)
     state.popularity.counts.array[list(tried)] = 1
     content, rows = state.content, np.array(history)
-    words = Words(content.words.array, content.carriers.array, content.held.array, ASKED)
+    words = Words.of(content)
     liked = Liked.made(BUCKETS, FIELDS * len(rows))
     added = content.worth(rows, shares_of(len(rows)))
     return Case(state, rows, words, liked, like(rows, added, words.words, liked))
